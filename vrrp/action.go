@@ -1,0 +1,52 @@
+package vrrp
+
+import "net/netip"
+
+// Action is an output of a Machine. The set is closed. Actions are performed
+// in the order given; see Send for the one exception.
+type Action interface{ action() }
+
+type (
+	// Send puts an advertisement on the LAN, to each of To, or to the
+	// multicast group when To is empty. When it cannot be sent to anyone, the
+	// Acquire and Announce that follow in the same list are left out and
+	// SendFailed is stepped after the list: who cannot speak does not claim.
+	Send struct {
+		Adv Advertisement
+		To  []netip.Addr
+	}
+
+	// Acquire states that the virtual addresses shall be installed, and
+	// renews the lease of those that are. It is idempotent. Where it fails,
+	// AcquireFailed is stepped after the list.
+	Acquire struct{}
+
+	// Announce tells the LAN where the virtual addresses are: gratuitous ARP
+	// for IPv4.
+	Announce struct{}
+
+	// Release states that no virtual address shall be installed. It is
+	// idempotent.
+	Release struct{}
+
+	// Transition reports a change of state that the actions before it carried
+	// out.
+	Transition struct {
+		From, To State
+		Reason   string
+	}
+
+	// Discard reports that a received advertisement was refused and touched
+	// nothing.
+	Discard struct {
+		Src    netip.Addr
+		Reason Reason
+	}
+)
+
+func (Send) action()       {}
+func (Acquire) action()    {}
+func (Announce) action()   {}
+func (Release) action()    {}
+func (Transition) action() {}
+func (Discard) action()    {}

@@ -1,0 +1,64 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Version is a VRRP protocol version.
+type Version uint8
+
+// The versions a Machine speaks. A zero Version in a Config means V3.
+const (
+	V2 Version = 2 // RFC 3768, IPv4 only, whole seconds
+	V3 Version = 3 // RFC 9568
+)
+
+// Priorities with a meaning of their own.
+const (
+	// PriorityRelease says that the sender gives up the addresses (RFC 9568
+	// section 5.2.4).
+	PriorityRelease uint8 = 0
+	// PriorityLastResort is the priority of a node whose service is ill. It
+	// is reserved for that: a lower number than this cannot hold an address.
+	PriorityLastResort uint8 = 1
+	// PriorityDefault is the priority of a node that names none.
+	PriorityDefault uint8 = 100
+	// PriorityOwner is the address owner's (RFC 9568 section 5.2.4). A Machine
+	// never sends it and obeys it when heard.
+	PriorityOwner uint8 = 255
+)
+
+// Config is the fixed part of one virtual router (RFC 9568 section 6.1). The
+// zero value of a field means its default.
+type Config struct {
+	VRID     uint8          // 1-255; there is no default
+	Version  Version        // default V3
+	Priority uint8          // 2-254, default 100
+	Interval time.Duration  // Advertisement_Interval; default 1s; V3: 10ms-40s in steps of 10ms, V2: 1s-255s in whole seconds
+	Addrs    []netip.Prefix // the virtual addresses, with the length to install; at least one
+	Failback Failback       // default: Now, the RFC's Preempt_Mode
+}
+
+// Failback says what a healthy Backup does about an Active of lower priority.
+// The zero value is now: it takes over, as the RFC's Preempt_Mode does.
+type Failback struct {
+	// Never: it leaves the lower Active in place.
+	Never bool
+	// After, when positive, is how long this node must have been healthy and
+	// heard a lower Active before it takes over.
+	After time.Duration
+}
+
+// String returns the configuration's words: "now", "never" or "after 30s".
+func (f Failback) String() string {
+	switch {
+	case f.Never:
+		return "never"
+	case f.After > 0:
+		return fmt.Sprintf("after %s", f.After)
+	default:
+		return "now"
+	}
+}

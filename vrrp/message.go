@@ -1,0 +1,196 @@
+package vrrp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// Protocol is the IP protocol number of VRRP (RFC 9568 section 5.1.1.4).
+const Protocol = 112
+
+// TTL is what every advertisement is sent with and must arrive with, which
+// proves that no router forwarded it (RFC 9568 section 5.1.1.3).
+const TTL = 255
+
+// GroupIPv4 is the multicast group of VRRP over IPv4, 224.0.0.18 (RFC 9568
+// section 5.1.1.2).
+var GroupIPv4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
+
+// Packet is an IP packet of protocol 112 as read from the LAN or given to it.
+type Packet struct {
+	Src, Dst netip.Addr
+	TTL      uint8
+	// Payload is the VRRP message. It ends where the IP header says, without
+	// the padding of a short Ethernet frame.
+	Payload []byte
+}
+
+// Advertisement is the one message of VRRP (RFC 9568 section 5.2, RFC 3768
+// section 5.3).
+type Advertisement struct {
+	Version  Version
+	VRID     uint8
+	Priority uint8
+	// Interval is the sender's Advertisement_Interval. On the wire it has
+	// steps of 10ms up to 40.95s in V3, and of 1s up to 255s in V2; what lies
+	// between two steps is cut off.
+	Interval time.Duration
+	// Addrs are the virtual addresses: IPv4, 1-255 of them.
+	Addrs []netip.Addr
+	// Checksum tells how the checksum of a parsed advertisement was computed.
+	// AppendTo does not look at it.
+	Checksum ChecksumMode
+}
+
+// The fixed part of a message, which both versions share but for two octets:
+//
+//	octet  V3 (RFC 9568 section 5.2)         V2 (RFC 3768 section 5.3)
+//	0      version 4 bits, type 4 bits       the same
+//	1      VRID                              the same
+//	2      priority                          the same
+//	3      count of addresses                the same
+//	4      reserved 4 bits, interval 12 bits authentication type
+//	5        ... in centiseconds             interval in seconds
+//	6-7    checksum                          the same
+//	8-     addresses, 4 octets each          the same
+//	then   nothing                           8 octets of authentication data
+const (
+	headerLen   = 8
+	authDataLen = 8 // present in V2 even when the authentication type is none
+	addrLen     = 4
+
+	typeAdvertisement = 1
+	authNone          = 0
+
+	// intervalMask keeps the 12 bits of the interval and drops the reserved
+	// ones, which are sent as zero and ignored on receipt (RFC 9568 section
+	// 5.2.6).
+	intervalMask = 0x0fff
+)
+
+// The units of the interval field.
+const (
+	unitV2 = time.Second
+	unitV3 = 10 * time.Millisecond
+)
+
+// AppendTo appends a's wire form to b and returns the extended slice. The
+// checksum of V3 is computed as sum says; PseudoHeader needs the addresses
+// between which the message will travel, MessageOnly and V2 do not look at
+// them. It panics when an address that it needs is not IPv4.
+func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode) []byte {
+	start := len(b)
+	b = append(b, byte(a.Version)<<4|typeAdvertisement, a.VRID, a.Priority, byte(len(a.Addrs)))
+	if a.Version == V2 {
+		b = append(b, authNone, byte(a.Interval/unitV2))
+		sum = MessageOnly
+	} else {
+		b = binary.BigEndian.AppendUint16(b, uint16(a.Interval/unitV3)&intervalMask)
+	}
+	b = append(b, 0, 0) // the checksum, computed over itself as zero
+	for _, addr := range a.Addrs {
+		v4 := addr.As4()
+		b = append(b, v4[:]...)
+	}
+	if a.Version == V2 {
+		b = append(b, make([]byte, authDataLen)...)
+	}
+	msg := b[start:]
+	binary.BigEndian.PutUint16(msg[6:], checksum(msg, src, dst, sum))
+	return b
+}
+
+// Parse checks p as RFC 9568 section 7.1 and RFC 3768 section 7.1 demand,
+// which do not depend on a configuration, and returns what it says. The
+// error is always a *DiscardError. The result does not share p's memory.
+func Parse(p Packet) (Advertisement, error) {
+	var none Advertisement
+	src, dst := p.Src.Unmap(), p.Dst.Unmap()
+	if reason, ok := checkIP(src, dst, p.TTL); !ok {
+		return none, &DiscardError{reason}
+	}
+	msg := p.Payload
+	if reason, ok := checkShape(msg); !ok {
+		return none, &DiscardError{reason}
+	}
+	a := Advertisement{
+		Version:  Version(msg[0] >> 4),
+		VRID:     msg[1],
+		Priority: msg[2],
+		Interval: interval(msg),
+	}
+	var ok bool
+	if a.Checksum, ok = verify(a.Version, msg, src, dst); !ok {
+		return none, &DiscardError{ReasonChecksum}
+	}
+	switch {
+	case a.Version == V2 && msg[4] != authNone:
+		return none, &DiscardError{ReasonAuth}
+	case msg[3] == 0:
+		return none, &DiscardError{ReasonCount}
+	case a.VRID == 0:
+		return none, &DiscardError{ReasonVRID}
+	case a.Interval == 0:
+		return none, &DiscardError{ReasonInterval}
+	}
+	a.Addrs = addrs(msg)
+	return a, nil
+}
+
+// checkIP checks what the IP header says.
+func checkIP(src, dst netip.Addr, ttl uint8) (Reason, bool) {
+	switch {
+	case !src.Is4() || !dst.Is4():
+		return ReasonFamily, false
+	case ttl != TTL:
+		return ReasonTTL, false
+	case src.IsUnspecified() || src.IsMulticast() || src == broadcastIPv4:
+		return ReasonSource, false
+	}
+	return 0, true
+}
+
+var broadcastIPv4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// checkShape checks that msg is a message whose fields can be read.
+func checkShape(msg []byte) (Reason, bool) {
+	if len(msg) < headerLen {
+		return ReasonLength, false
+	}
+	want := headerLen + int(msg[3])*addrLen
+	switch Version(msg[0] >> 4) {
+	case V2:
+		want += authDataLen
+	case V3:
+	default:
+		return ReasonVersion, false
+	}
+	switch {
+	case msg[0]&0x0f != typeAdvertisement:
+		return ReasonType, false
+	case len(msg) < want:
+		return ReasonLength, false
+	case len(msg) > want:
+		return ReasonTrailer, false
+	}
+	return 0, true
+}
+
+// interval reads the interval field of a message whose shape is right.
+func interval(msg []byte) time.Duration {
+	if Version(msg[0]>>4) == V2 {
+		return time.Duration(msg[5]) * unitV2
+	}
+	return time.Duration(binary.BigEndian.Uint16(msg[4:])&intervalMask) * unitV3
+}
+
+// addrs reads the addresses of a message whose shape is right.
+func addrs(msg []byte) []netip.Addr {
+	list := make([]netip.Addr, msg[3])
+	for i := range list {
+		at := headerLen + i*addrLen
+		list[i] = netip.AddrFrom4([addrLen]byte(msg[at : at+addrLen]))
+	}
+	return list
+}
