@@ -19,6 +19,8 @@ type Status struct {
 	// Warnings are conditions that want a person's eye and do not stop the
 	// node: a peer name that does not resolve, a contradiction that lasts.
 	Warnings []string `json:"warnings,omitempty"`
+	// HooksRun counts hook runs that have ended, in whatever way.
+	HooksRun uint64 `json:"hooks_run"`
 	// HooksFailed counts hook runs that did not exit 0.
 	HooksFailed uint64 `json:"hooks_failed"`
 	// LogsDropped counts log lines that the log's reader was too slow for.
@@ -32,6 +34,14 @@ type Health struct {
 	Reason  string    `json:"reason"`
 	Since   time.Time `json:"since"`
 	URL     string    `json:"url,omitempty"` // the status endpoint that is asked
+	Probes  Probes    `json:"probes"`
+}
+
+// Probes count what the status endpoint was asked.
+type Probes struct {
+	Answered uint64        `json:"answered"`
+	Failed   uint64        `json:"failed"`
+	Took     time.Duration `json:"took_ns"` // of the last one, whether it answered or failed
 }
 
 // Nginx is the supervised nginx.
@@ -100,6 +110,14 @@ type Lateness struct {
 	Buckets []uint64      `json:"buckets"` // counts at most LatenessBounds[i]; the last one is above them all
 	Max     time.Duration `json:"max_ns"`
 	Sum     time.Duration `json:"sum_ns"`
+}
+
+// Reload is what became of one request to reload nginx's configuration.
+type Reload struct {
+	Applied    bool          `json:"applied"`
+	Generation uint64        `json:"generation"`       // the one that serves now
+	Reason     string        `json:"reason,omitempty"` // nginx's own words why it was not applied
+	Took       time.Duration `json:"took_ns"`
 }
 
 // LatenessBounds are the upper bounds of Lateness.Buckets but the last.
