@@ -1,23 +1,241 @@
 package vrrp
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
-// Machine is the state machine of one virtual router.
+// minLearned is the floor of an interval learned from an Active. A forged
+// advertisement with a smaller one would leave a Backup on a hair trigger.
+const minLearned = 10 * time.Millisecond
+
+// Machine is the state machine of one virtual router (RFC 9568 section 6.4).
+// It is a value of its inputs: it reads no clock, starts no goroutine, and
+// does nothing but return what is to be done. It is not safe for concurrent
+// use: one goroutine owns it.
 type Machine struct {
-	cfg Config
+	cfg   Config
+	addrs []netip.Addr // of cfg.Addrs, as they are advertised
+
+	state  State
+	since  time.Time
+	reason string
+
+	source   netip.Addr
+	peers    []netip.Addr // nil: multicast
+	standing Standing     // as last told
+	verdict  Standing     // the last one that was not Pending
+	ended    bool         // Shutdown was asked for; there is no way back
+	retry    retry
+
+	// What only one state knows lives in that state's variable, which is
+	// cleared when the state is left: no deadline outlives its state.
+	backup backup
+	active active
+
+	counters Counters
+	out      []Action // of the present Step
 }
 
-// NewMachine returns a Machine in Initialize. The error names every field of c
-// that is out of range.
-func NewMachine(c Config) (*Machine, error) { return &Machine{cfg: c}, nil }
+// NewMachine returns a Machine in Initialize. The error names each field of c
+// that is out of range, its value, and what would be right.
+func NewMachine(c Config) (*Machine, error) {
+	c = c.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	c.Addrs = slices.Clone(c.Addrs)
+	m := &Machine{cfg: c, reason: "not started"}
+	for _, p := range c.Addrs {
+		m.addrs = append(m.addrs, p.Addr())
+	}
+	return m, nil
+}
 
-// Step takes one event that happened at now, and returns what has to be done
-// for it, in order. The caller owns the list; what it points to is not to be
-// written.
-func (m *Machine) Step(now time.Time, ev Event) []Action { return nil }
+// Step takes one event and returns what is to be done about it, in order. now
+// is monotonic and never goes back; it is the time of the event, and what is
+// sent is taken to leave at it. The list belongs to the caller; the slices
+// that its Sends refer to are shared and not to be written to.
+//
+// An event that means nothing in the present state yields no action.
+func (m *Machine) Step(now time.Time, ev Event) []Action {
+	m.out = nil
+	m.wake(now)
+	switch ev := ev.(type) {
+	case Startup:
+		m.startup(now, ev.Source.Unmap())
+	case Shutdown:
+		m.shutdown(now)
+	case Fault:
+		m.fault(now, ev.Reason)
+	case Received:
+		m.received(now, ev.Src.Unmap(), ev.Adv)
+	case StandingChanged:
+		m.standingChanged(now, ev.Standing)
+	case PeersChanged:
+		m.peersChanged(now, ev.Peers)
+	case AddressRemoved:
+		m.addressRemoved(now)
+	case SendFailed:
+		m.sendFailed(now, ev.Err)
+	case AcquireFailed:
+		m.acquireFailed(now, ev.Err)
+	case Suspended:
+		m.suspended(now)
+	case Timer:
+		m.timer(now)
+	}
+	out := m.out
+	m.out = nil
+	return out
+}
 
-// Deadline is when Timer has to be stepped at the latest; zero: never.
-func (m *Machine) Deadline() time.Time { return time.Time{} }
+// Deadline is when Timer has to be stepped next. The zero time means that
+// there is nothing to wait for but other events.
+func (m *Machine) Deadline() time.Time {
+	switch m.state {
+	case Backup:
+		return m.backupDeadline()
+	case Active:
+		return m.activeDeadline()
+	default:
+		return time.Time{}
+	}
+}
 
-// Status returns a copy of m's state.
-func (m *Machine) Status() Status { return Status{} }
+// do appends actions to those of the present Step.
+func (m *Machine) do(a ...Action) { m.out = append(m.out, a...) }
+
+// enter changes the state, last of all: the actions before it have carried
+// the change out.
+func (m *Machine) enter(now time.Time, to State, reason string) {
+	m.do(Transition{From: m.state, To: to, Reason: reason})
+	switch {
+	case to == Active:
+		m.counters.BecameActive++
+	case m.state == Active:
+		m.counters.LeftActive++
+	}
+	m.state, m.since, m.reason = to, now, reason
+	if to != Backup {
+		m.backup = backup{}
+	}
+	if to != Active {
+		m.active = active{}
+	}
+}
+
+// wake handles an event that comes so late that this node cannot have been
+// running. Others have moved meanwhile, and what they said waits unread: the
+// node must not act on what it knew before.
+func (m *Machine) wake(now time.Time) {
+	switch m.state {
+	case Backup:
+		m.wakeBackup(now)
+	case Active:
+		m.wakeActive(now)
+	}
+}
+
+// startup handles Startup.
+func (m *Machine) startup(now time.Time, source netip.Addr) {
+	if m.ended || !source.IsValid() {
+		return
+	}
+	m.source = source
+	if m.state == Initialize {
+		m.becomeBackup(now, "started")
+	}
+}
+
+// fault handles Fault.
+func (m *Machine) fault(now time.Time, reason string) {
+	switch m.state {
+	case Initialize:
+		if !m.ended {
+			m.reason = reason
+		}
+		return
+	case Active:
+		m.do(Release{})
+	}
+	m.enter(now, Initialize, reason)
+}
+
+// shutdown handles Shutdown.
+func (m *Machine) shutdown(now time.Time) {
+	const reason = "shut down"
+	again := m.ended
+	m.ended = true
+	switch {
+	case m.state == Initialize:
+		m.reason = reason
+	case m.state == Backup:
+		m.enter(now, Initialize, reason)
+	case again: // it lingers already
+	case m.standing == Healthy:
+		m.linger(now)
+	default:
+		m.sendRelease()
+		m.do(Release{})
+		m.enter(now, Initialize, reason)
+	}
+}
+
+// suspended handles Suspended.
+func (m *Machine) suspended(now time.Time) {
+	const reason = "woke from suspend"
+	switch m.state {
+	case Backup:
+		m.listenAgain(now)
+	case Active:
+		m.stepAside(now, reason)
+	}
+}
+
+// timer handles Timer.
+func (m *Machine) timer(now time.Time) {
+	switch m.state {
+	case Backup:
+		m.backupTimer(now)
+	case Active:
+		m.activeTimer(now)
+	}
+}
+
+// peersChanged handles PeersChanged. A peer that just became known has not
+// heard this node yet.
+func (m *Machine) peersChanged(now time.Time, peers []netip.Addr) {
+	var list []netip.Addr
+	gained := false
+	for _, p := range peers {
+		p = p.Unmap()
+		gained = gained || !slices.Contains(m.peers, p)
+		list = append(list, p)
+	}
+	m.peers = list
+	if gained && m.state == Active && !m.active.lingers() {
+		m.send(now)
+	}
+}
+
+// Status returns a copy of what there is to know about m.
+func (m *Machine) Status() Status {
+	s := Status{
+		VRID:     m.cfg.VRID,
+		State:    m.state,
+		Since:    m.since,
+		Reason:   m.reason,
+		Standing: m.standing,
+		Priority: m.priority(),
+		Counters: m.counters,
+	}
+	switch m.state {
+	case Backup:
+		s.Active = m.backup.heard.peer
+	case Active:
+		s.Active = Peer{m.source, m.priority()}
+	}
+	return s
+}

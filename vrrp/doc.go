@@ -1,0 +1,58 @@
+// Package vrrp is the Virtual Router Redundancy Protocol as values: the
+// messages, timers and state machine of RFC 9568 (VRRPv3) and RFC 3768
+// (VRRPv2), over IPv4. It reads no clock, opens no socket and starts no
+// goroutine. Package router runs a [Machine] against a real network.
+//
+// # The machine
+//
+// A [Machine] takes events and returns actions:
+//
+//	actions := m.Step(now, event)
+//
+// The actions are performed in order, then the next event is waited for, until
+// [Machine.Deadline] at the longest; then [Timer] is the event. Two of the
+// actions can fail, and then SendFailed or AcquireFailed is the next event.
+//
+//	                  Startup                  silence
+//	+------------+  ---------->  +--------+  ---------->  +--------+
+//	| Initialize |               | Backup |               | Active |
+//	+------------+  <----------  +--------+  <----------  +--------+
+//	      ^       Fault, Shutdown         a better Active,    |
+//	      |                               ill health, waking  |
+//	      |                               late                |
+//	      +---------------------------------------------------+
+//	                       Fault, Shutdown
+//
+// # Health
+//
+// RFC 9568 has a priority and nothing else. Here a node also has a [Standing].
+// A node whose service is ill does not lower its priority, which would move
+// nothing for seconds, or never where failback is off: it hands over with
+// Priority 0 and stays in the election at PriorityLastResort, so that an
+// address is held even when every node is ill. A healthy Backup that hears an
+// Active at last resort takes over after Skew_Time, whatever its failback.
+//
+// # Beyond the RFC
+//
+//   - An Active that finds that its last advertisement left more than three
+//     intervals ago lets go before anything else: it was frozen, and others
+//     have taken over. A Backup that is woken an interval after its deadline
+//     listens anew, since what it missed is still to be read.
+//   - An Active that yields says so with one last advertisement, so that the
+//     winner learns of the contradiction and announces itself again.
+//   - Answers to contradictions are paced.
+//   - An Active that shuts down while healthy goes on answering until its
+//     successor has spoken, one interval and one second at most.
+//   - Failback may wait (see [Failback]), where the RFC knows on and off.
+//   - An interval learned from an Active counts as 10ms at least.
+//   - A node that could not install its addresses stays out of the election
+//     for 5s, then longer, up to a minute.
+//
+// # Design
+//
+// Time is data: deadlines are instants in the state that they belong to and
+// vanish with it, so that no stale timer can fire and every run can be
+// repeated. An advertisement is checked in full, first by [Parse] and then
+// against the configuration, before it touches any state; one that fails
+// touches no timer.
+package vrrp

@@ -1,0 +1,81 @@
+package vrrp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// maxAddrs is what the count field of a message can tell.
+const maxAddrs = 255
+
+// withDefaults returns c with a value in every field.
+func (c Config) withDefaults() Config {
+	if c.Version == 0 {
+		c.Version = V3
+	}
+	if c.Priority == 0 {
+		c.Priority = PriorityDefault
+	}
+	if c.Interval == 0 {
+		c.Interval = time.Second
+	}
+	return c
+}
+
+// validate returns one error for each field that is out of range, joined.
+func (c Config) validate() error {
+	var errs []error
+	if c.VRID == 0 {
+		errs = append(errs, errors.New("VRID 0: must be 1-255"))
+	}
+	if c.Version != V2 && c.Version != V3 {
+		errs = append(errs, fmt.Errorf("Version %d: must be 2 or 3", c.Version))
+	}
+	if c.Priority <= PriorityLastResort || c.Priority >= PriorityOwner {
+		errs = append(errs, fmt.Errorf("Priority %d: must be 2-254", c.Priority))
+	}
+	return errors.Join(append(errs, c.validateInterval(), c.validateAddrs(), c.validateFailback())...)
+}
+
+func (c Config) validateInterval() error {
+	lowest, highest, unit := unitV3, 40*time.Second, unitV3
+	if c.Version == V2 {
+		lowest, highest, unit = time.Second, 255*time.Second, unitV2
+	}
+	if c.Interval < lowest || c.Interval > highest || c.Interval%unit != 0 {
+		return fmt.Errorf("Interval %s: must be %s-%s in steps of %s under version %d",
+			c.Interval, lowest, highest, unit, c.Version)
+	}
+	return nil
+}
+
+func (c Config) validateAddrs() error {
+	if n := len(c.Addrs); n == 0 || n > maxAddrs {
+		return fmt.Errorf("Addrs: %d addresses: must be 1-%d", n, maxAddrs)
+	}
+	var errs []error
+	seen := make(map[netip.Addr]bool)
+	for i, p := range c.Addrs {
+		addr := p.Addr()
+		switch {
+		case !p.IsValid() || !addr.Is4() || addr.IsUnspecified() || addr.IsMulticast() || addr == broadcastIPv4:
+			errs = append(errs, fmt.Errorf("Addrs[%d] %s: must be an IPv4 unicast address with its length", i, p))
+		case seen[addr]:
+			errs = append(errs, fmt.Errorf("Addrs[%d] %s: must be named once only", i, p))
+		}
+		seen[addr] = true
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateFailback() error {
+	switch f := c.Failback; {
+	case f.After < 0:
+		return fmt.Errorf("Failback.After %s: must be 0 or more", f.After)
+	case f.Never && f.After > 0:
+		return fmt.Errorf("Failback.After %s: must be 0 with Never", f.After)
+	}
+	return nil
+}
