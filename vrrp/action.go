@@ -7,10 +7,11 @@ import "net/netip"
 type Action interface{ action() }
 
 type (
-	// Send puts an advertisement on the LAN, to each of To, or to the
-	// multicast group when To is empty. When it cannot be sent to anyone, the
-	// Acquire and Announce that follow in the same list are left out and
-	// SendFailed is stepped after the list: who cannot speak does not claim.
+	// Send puts an advertisement on the LAN: to the multicast group, or to each
+	// of To where the virtual router is Unicast. When it leaves for none of
+	// them, the Acquire and Announce that follow in the same list are left out
+	// and SendFailed is stepped after the list: who cannot speak does not
+	// claim. To have no peer is not to fail.
 	Send struct {
 		Adv Advertisement
 		To  []netip.Addr

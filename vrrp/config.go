@@ -38,7 +38,8 @@ type Config struct {
 	Priority uint8          // 2-254, default 100
 	Interval time.Duration  // Advertisement_Interval; default 1s; V3: 10ms-40s in steps of 10ms, V2: 1s-255s in whole seconds
 	Addrs    []netip.Prefix // the virtual addresses, with the length to install; at least one
-	Failback Failback       // default: Now, the RFC's Preempt_Mode
+	Failback Failback       // default: now, the RFC's Preempt_Mode
+	Unicast  bool           // advertise to the peers of PeersChanged, and hear them alone; default: multicast
 }
 
 // Failback says what a healthy Backup does about an Active of lower priority.

@@ -23,7 +23,8 @@ type (
 	// StandingChanged tells what the node's health now allows.
 	StandingChanged struct{ Standing Standing }
 
-	// PeersChanged names the unicast peers; an empty list means multicast.
+	// PeersChanged names the peers of a virtual router that is Unicast. Until
+	// then, and when the list is empty, it has none and speaks to nobody.
 	PeersChanged struct{ Peers []netip.Addr }
 
 	// AddressRemoved: somebody else took a virtual address off the interface.

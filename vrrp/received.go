@@ -38,7 +38,7 @@ func (m *Machine) check(src netip.Addr, adv Advertisement) (Reason, bool) {
 		return ReasonOwnAddress, false
 	case adv.Version == V2 && adv.Interval != m.cfg.Interval:
 		return ReasonInterval, false
-	case len(m.peers) > 0 && !slices.Contains(m.peers, src):
+	case m.cfg.Unicast && !slices.Contains(m.peers, src):
 		return ReasonUnknownPeer, false
 	}
 	return 0, true
