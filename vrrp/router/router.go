@@ -1,0 +1,265 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ngha/vrrp"
+)
+
+// Port is a virtual router's place on a LAN. A Router calls its methods from
+// one goroutine, but for ReadPacket, which has a goroutine of its own.
+type Port interface {
+	// Source is the address that advertisements leave from.
+	Source() netip.Addr
+	// ReadPacket blocks until a packet comes. After Close it returns
+	// net.ErrClosed.
+	ReadPacket() (vrrp.Packet, error)
+	// WritePacket sends to p.Dst and does not block.
+	WritePacket(p vrrp.Packet) error
+
+	// Acquire, Announce and Release do what the vrrp actions of these names
+	// say. They are idempotent.
+	Acquire() error
+	Announce() error
+	Release() error
+
+	Close() error
+}
+
+// Options tune a Router. A nil *Options, or any zero field, means the default.
+type Options struct {
+	Logger   *slog.Logger      // nil discards
+	Checksum vrrp.ChecksumMode // of what is sent; both kinds are accepted
+
+	// These are called from the Router's goroutine and must not block.
+
+	// OnTransition is called when a change of state has been carried out.
+	OnTransition func(vrrp.Transition)
+	// OnContradiction is called when another claimant was heard while Active.
+	OnContradiction func()
+	// OnStranger is called when an otherwise valid advertisement for this
+	// virtual router came from an address that is none of the peers.
+	OnStranger func(netip.Addr)
+}
+
+// Router runs one vrrp.Machine against a LAN.
+type Router struct {
+	machine *vrrp.Machine
+	unicast bool
+	options Options
+	log     *slog.Logger
+	inbox   inbox
+	status  atomic.Pointer[Status]
+
+	// The rest belongs to Run.
+
+	port     Port // nil while there is none
+	gone     chan struct{}
+	packets  chan heard
+	readers  sync.WaitGroup
+	payload  []byte // of the last advertisement sent, for its room
+	counters Counters
+	discards discardLog
+}
+
+// heard is what a reader makes of one packet.
+type heard struct {
+	from    Port
+	src     netip.Addr
+	adv     vrrp.Advertisement
+	discard *vrrp.DiscardError // not nil: refused, adv means nothing
+}
+
+// New returns a Router for one virtual router. It does nothing until Run, and
+// stays in Initialize until it has been given a Port.
+func New(c vrrp.Config, o *Options) (*Router, error) {
+	m, err := vrrp.NewMachine(c)
+	if err != nil {
+		return nil, err
+	}
+	r := &Router{machine: m, unicast: c.Unicast, packets: make(chan heard, 64)}
+	if o != nil {
+		r.options = *o
+	}
+	if r.log = r.options.Logger; r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	r.inbox.wake = make(chan struct{}, 1)
+	r.publish()
+	return r, nil
+}
+
+// Run runs the virtual router until ctx ends, and then ends its reign in an
+// orderly way, which takes one Advertisement_Interval, or a second, at most.
+// When it returns no address is installed and the Port is closed.
+func (r *Router) Run(ctx context.Context) error {
+	defer r.readers.Wait()
+	defer r.inbox.close()
+	defer r.detach() // also when the machine panics
+
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	ended, ending := ctx.Done(), false
+	for !ending || r.machine.Status().State != vrrp.Initialize {
+		var due time.Time
+		if due = r.machine.Deadline(); due.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(due))
+		}
+		select {
+		case <-r.inbox.wake:
+			r.receiveInbox()
+		case h := <-r.packets:
+			r.receive(h)
+		case <-timer.C:
+			r.receivePending() // who has spoken in time is heard in time
+			r.counters.Lateness.observe(time.Since(due))
+			r.step(vrrp.Timer{})
+		case <-ended:
+			ended, ending = nil, true
+			r.step(vrrp.Shutdown{})
+		}
+	}
+	return nil
+}
+
+// receiveInbox takes what others have asked for since the last time.
+func (r *Router) receiveInbox() {
+	in := r.inbox.take()
+	if in.peers != nil {
+		r.step(vrrp.PeersChanged{Peers: *in.peers})
+	}
+	if in.standing != nil {
+		r.step(vrrp.StandingChanged{Standing: *in.standing})
+	}
+	if in.suspended {
+		r.step(vrrp.Suspended{})
+	}
+	switch {
+	case in.port != nil:
+		if r.port != nil {
+			r.step(vrrp.Fault{Reason: "the interface changed"})
+			r.detach()
+		}
+		r.attach(in.port)
+	case in.fault != nil:
+		r.step(vrrp.Fault{Reason: in.fault.Error()})
+		r.detach()
+	case in.removed:
+		r.step(vrrp.AddressRemoved{})
+	}
+}
+
+// attach starts the virtual router on p.
+func (r *Router) attach(p Port) {
+	gone := make(chan struct{})
+	r.port, r.gone = p, gone
+	r.readers.Go(func() { r.read(p, gone) })
+	r.step(vrrp.Startup{Source: p.Source()})
+}
+
+// detach gives up the port, if there is one. The machine has been told.
+func (r *Router) detach() {
+	if r.port == nil {
+		return
+	}
+	if err := r.port.Release(); err != nil {
+		r.log.Warn("addresses not released", "err", err)
+	}
+	close(r.gone)
+	if err := r.port.Close(); err != nil {
+		r.log.Warn("port not closed", "err", err)
+	}
+	r.port = nil
+}
+
+// read hands every packet of p to the loop until p is closed.
+func (r *Router) read(p Port, gone <-chan struct{}) {
+	for {
+		packet, err := p.ReadPacket()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			r.log.Warn("packet not read", "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond): // an error that stays must not spin
+				continue
+			case <-gone:
+				return
+			}
+		}
+		h := heard{from: p, src: packet.Src}
+		if h.adv, err = vrrp.Parse(packet); err != nil {
+			h.discard, _ = errors.AsType[*vrrp.DiscardError](err)
+		}
+		select {
+		case r.packets <- h:
+		case <-gone:
+			return
+		}
+	}
+}
+
+// receivePending takes the packets that wait already, at most one buffer full.
+func (r *Router) receivePending() {
+	for range cap(r.packets) {
+		select {
+		case h := <-r.packets:
+			r.receive(h)
+		default:
+			return
+		}
+	}
+}
+
+func (r *Router) receive(h heard) {
+	switch {
+	case h.from != r.port: // it waited while its port was given up
+	case h.discard != nil:
+		r.discard(h.src, h.discard.Reason)
+		r.publish()
+	default:
+		r.step(vrrp.Received{Src: h.src, Adv: h.adv})
+	}
+}
+
+// step gives ev to the machine, performs what it answers, and tells the world
+// when that changed the state. A takeover that failed on the way is none: it
+// is told as a warning and nobody's hook hears of it.
+func (r *Router) step(ev vrrp.Event) {
+	before := r.machine.Status()
+	for ev != nil {
+		ev = r.perform(r.machine.Step(time.Now(), ev))
+	}
+	after := r.machine.Status()
+	r.publish()
+
+	if after.Counters.Contradictions != before.Counters.Contradictions && r.options.OnContradiction != nil {
+		r.options.OnContradiction()
+	}
+	switch {
+	case after.State != before.State:
+		r.log.Info("state changed", "from", before.State, "to", after.State, "priority", after.Priority, "reason", after.Reason)
+		if r.options.OnTransition != nil {
+			r.options.OnTransition(vrrp.Transition{From: before.State, To: after.State, Reason: after.Reason})
+		}
+	case after.Reason != before.Reason:
+		r.log.Warn("state kept", "state", after.State, "reason", after.Reason)
+	}
+}
+
+func (r *Router) publish() {
+	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters})
+}
+
+// Status returns the latest snapshot. Any goroutine may call it.
+func (r *Router) Status() Status { return *r.status.Load() }
