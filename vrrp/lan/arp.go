@@ -1,0 +1,162 @@
+package lan
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// An arpPacket is what RFC 826 makes of Ethernet and IPv4, field by field as it
+// is on the wire.
+type arpPacket struct {
+	Hardware, Protocol       uint16
+	HardwareLen, ProtocolLen uint8
+	Operation                uint16
+	SenderHardware           mac
+	Sender                   [4]byte
+	TargetHardware           mac
+	Target                   [4]byte
+}
+
+// mac is an Ethernet address. Zero: there is none.
+type mac [6]byte
+
+const (
+	arpRequest = 1
+	arpReply   = 2
+	arpLen     = 28
+)
+
+var everyone = mac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// request asks who has target.
+func request(from mac, sender netip.Addr, to mac, target netip.Addr) arpPacket {
+	return arpPacket{
+		Hardware: 1, Protocol: 0x0800,
+		HardwareLen: 6, ProtocolLen: 4,
+		Operation:      arpRequest,
+		SenderHardware: from, Sender: sender.As4(),
+		TargetHardware: to, Target: target.As4(),
+	}
+}
+
+// answers tells whether b is an ARP reply by which somebody says to have addr.
+func answers(b []byte, addr netip.Addr) bool {
+	var p arpPacket
+	if _, err := binary.Decode(b, binary.BigEndian, &p); err != nil {
+		return false // too short
+	}
+	return p.Hardware == 1 && p.Protocol == 0x0800 && p.HardwareLen == 6 && p.ProtocolLen == 4 &&
+		p.Operation == arpReply && p.Sender == addr.As4()
+}
+
+// shout sends p to everyone on the interface's LAN.
+func (s *socket) shout(p arpPacket, index int) error {
+	b, err := binary.Append(nil, binary.BigEndian, p)
+	if err != nil {
+		return err
+	}
+	return s.send(b, arpBroadcast(index))
+}
+
+// Announce tells the LAN that the virtual addresses are here: one gratuitous
+// ARP for each (RFC 9568 section 8.1.2). It has the form of a request, since
+// Linux ignores the reply form for an entry younger than a second. An interface
+// without Ethernet addresses needs none.
+func (p *Port) Announce() error {
+	from := *p.mac.Load()
+	if from == (mac{}) {
+		return nil
+	}
+	var errs []error
+	for _, a := range p.addrs {
+		if err := p.arp.shout(request(from, a.Addr(), everyone, a.Addr()), p.index); err != nil {
+			errs = append(errs, fmt.Errorf("announce %s on %s: %w", a.Addr(), p.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Probe asks once by ARP who has addr, and returns nil when somebody answers
+// before ctx ends. The interface is named, or empty: the one whose own network
+// holds addr.
+func Probe(ctx context.Context, name string, addr netip.Addr) error {
+	if !addr.Is4() {
+		return fmt.Errorf("arp %s: not an IPv4 address", addr)
+	}
+	t, err := list()
+	if err != nil {
+		return fmt.Errorf("arp %s: %w", addr, err)
+	}
+	l, from, err := asker(&t, name, addr)
+	if err != nil {
+		return fmt.Errorf("arp %s: %w", addr, err)
+	}
+	if err := ask(ctx, l, from, addr); err != nil {
+		return fmt.Errorf("arp %s on %s: %w", addr, l.name, err)
+	}
+	return nil
+}
+
+// asker is the interface and the own address from which addr is asked for, if
+// possible one of addr's network: others may get no answer.
+func asker(t *table, name string, addr netip.Addr) (link, netip.Addr, error) {
+	fits := t.fitting(addr)
+	if name == "" {
+		l, err := only(fits, addr)
+		if err != nil {
+			return link{}, netip.Addr{}, err
+		}
+		return l, fits[0].own.local.Addr(), nil
+	}
+	l, ok := t.byName(name)
+	if !ok {
+		return link{}, netip.Addr{}, fmt.Errorf("interface %s does not exist", name)
+	}
+	for _, f := range fits {
+		if f.link.index == l.index {
+			return l, f.own.local.Addr(), nil
+		}
+	}
+	var own []address
+	for _, a := range t.addrs {
+		if !a.tagged {
+			own = append(own, a)
+		}
+	}
+	from, err := source(l, own)
+	return l, from, err
+}
+
+// ask sends one request and waits for its answer.
+func ask(ctx context.Context, l link, from, addr netip.Addr) error {
+	if l.mac == (mac{}) {
+		return errors.New("the interface has no Ethernet address")
+	}
+	s, err := openARP(l.index, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer context.AfterFunc(ctx, func() { s.file.SetReadDeadline(time.Unix(1, 0)) })()
+
+	if err := s.shout(request(l.mac, from, mac{}, addr), l.index); err != nil {
+		return err
+	}
+	var b [arpLen]byte // what follows is padding
+	for {
+		n, err := s.file.Read(b[:])
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("no answer: %w", context.Cause(ctx))
+		case err != nil && !errors.Is(err, io.EOF): // an empty packet reads like an end
+			return err
+		case answers(b[:n], addr):
+			return nil
+		}
+	}
+}

@@ -1,0 +1,41 @@
+// Package lan is one interface of the Linux kernel as one virtual router needs
+// it: sockets for advertisements, addresses with leases, gratuitous ARP, and a
+// watcher that tells when there is such an interface.
+//
+// Watch follows the kernel's own notifications and hands out a Port whenever
+// the interface can be used: it exists, is up, has carrier, and has an address
+// of its own. It never polls.
+//
+// # Addresses
+//
+// A virtual address is installed with a lifetime, its lease. Acquire renews
+// it; when nobody does, because the process was killed, stopped or starved,
+// the kernel removes the address by itself. So an address cannot outlive its
+// owner by more than the lease and a second.
+//
+// Every address carries the tag 112 in the kernel's IFA_PROTO attribute ("ip
+// -d address" prints it as "proto 0x70"). It tells our addresses from the
+// node's own: a tagged address is never the source of advertisements, and what
+// a killed run left behind is removed before a new one begins. Kernels before
+// 5.18 do not keep the tag. There such a leftover counts as the node's own
+// until its lease ends, which delays the new run by as much.
+//
+// An address is installed as /32. A length written in the configuration is
+// used only where the node has no own address in that network: beside one, the
+// kernel would make either a secondary of the other and delete both together.
+// As /32 it has no network, is nobody's secondary, and is never chosen as the
+// source of the node's own connections.
+//
+// # Namespaces
+//
+// A socket belongs for ever to the network namespace of the thread which
+// opened it. Watch and Probe open all their sockets, those of the Ports too,
+// on the goroutine that calls them; whoever changes the namespace of a thread
+// calls them on a goroutine locked to that thread. A Port may then be used
+// from any goroutine.
+//
+// # Limits
+//
+// IPv4 only. The settings arp_ignore, arp_announce, rp_filter and proxy_arp
+// are left as the administrator has them.
+package lan

@@ -1,0 +1,63 @@
+package lan
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Spec is what a virtual router wants of the kernel.
+type Spec struct {
+	// Interface names the interface. Empty: it is the one whose own network
+	// holds the first of Addrs, looked up again whenever interfaces or
+	// addresses change.
+	Interface string
+	// VRID selects the packets that are delivered; 1-255.
+	VRID uint8
+	// Addrs are the virtual addresses with the length that was written, or
+	// /32; at least one, IPv4.
+	Addrs []netip.Prefix
+	// Interval is the Advertisement_Interval, of which the lease is three, in
+	// whole seconds, rounded down, and never less than one.
+	Interval time.Duration
+	// Multicast joins 224.0.0.18. Unicast packets are delivered either way.
+	Multicast bool
+	// Logger is told what degrades and what was cleaned up; nil discards.
+	Logger *slog.Logger
+}
+
+func (s Spec) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Logger
+}
+
+// validate finds what no interface can mend.
+func (s Spec) validate() error {
+	if s.VRID == 0 {
+		return errors.New("VRID 0: must be 1-255")
+	}
+	if len(s.Addrs) == 0 {
+		return errors.New("no virtual address")
+	}
+	for _, a := range s.Addrs {
+		if !a.IsValid() || !a.Addr().Is4() {
+			return fmt.Errorf("virtual address %s: must be IPv4 with its length", a)
+		}
+	}
+	return nil
+}
+
+// lease is how long an address stays without being renewed, in seconds.
+func (s Spec) lease() uint32 {
+	return uint32(max(1, 3*s.Interval/time.Second))
+}
+
+// virtual tells whether a is one of the virtual addresses.
+func (s Spec) virtual(a netip.Addr) bool {
+	return slices.ContainsFunc(s.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })
+}
