@@ -1,0 +1,128 @@
+package nginxctl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// logMarks are error logs and how long they were at some moment, so that what
+// nginx says afterwards is found. Only regular files can be read that way.
+type logMarks struct {
+	files []logMark
+	other []string // logs that are no regular files, or cannot be read
+}
+
+type logMark struct {
+	open string // what to open
+	name string // what to call it
+	from int64
+}
+
+// markLogs notes the present ends of the named logs and of stderr, which nginx
+// writes to until its configuration is loaded.
+func markLogs(paths []string, stderr *os.File) logMarks {
+	var l logMarks
+	for _, p := range paths {
+		l.mark(p, p)
+	}
+	if fi, err := stderr.Stat(); err == nil && fi.Mode().IsRegular() {
+		l.mark(fmt.Sprintf("/proc/self/fd/%d", stderr.Fd()), stderr.Name())
+	} else {
+		l.other = append(l.other, "nginx's standard error")
+	}
+	return l
+}
+
+// markLiveLog notes the end of a running master's error log, which it keeps as
+// its descriptor 2: this holds for the configuration in force, and for a file
+// that was renamed meanwhile.
+func markLiveLog(pid int) logMarks {
+	var l logMarks
+	open := fmt.Sprintf("/proc/%d/fd/2", pid)
+	name, err := os.Readlink(open)
+	if err != nil {
+		name = "nginx's error log"
+	}
+	l.mark(open, name)
+	return l
+}
+
+func (l *logMarks) mark(open, name string) {
+	fi, err := os.Stat(open)
+	switch {
+	case os.IsNotExist(err):
+		l.files = append(l.files, logMark{open, name, 0})
+	case err == nil && fi.Mode().IsRegular():
+		l.files = append(l.files, logMark{open, name, fi.Size()})
+	default:
+		l.other = append(l.other, name)
+	}
+}
+
+// reason is what the process said since the mark about why it did not do as it
+// was told, else where to look.
+func (l logMarks) reason(pid int) string {
+	if faults := l.faults(pid); len(faults) > 0 {
+		return strings.Join(faults, "; ")
+	}
+	var names []string
+	for _, f := range l.files {
+		names = append(names, f.name)
+	}
+	names = append(names, l.other...)
+	return "the reason is in " + strings.Join(names, " or ")
+}
+
+// faults are the messages of level crit and above that pid wrote since the
+// mark, each once.
+func (l logMarks) faults(pid int) []string {
+	var faults []string
+	for _, f := range l.files {
+		for line := range strings.Lines(f.read()) {
+			if fault, ok := parseFault(line, pid); ok && !slices.Contains(faults, fault) {
+				faults = append(faults, fault)
+			}
+		}
+	}
+	return faults
+}
+
+// maxReason is how much of a log is read.
+const maxReason = 64 << 10
+
+func (f logMark) read() string {
+	file, err := os.Open(f.open)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.NewSectionReader(file, f.from, maxReason))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+var (
+	// 2026/11/23 06:00:00 [emerg] 4711#4711: *7 bind() to ... failed
+	logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*?)\s*$`)
+	// nginx: [emerg] bind() to ... failed
+	stderrLine = regexp.MustCompile(`^nginx: \[(emerg|alert|crit)\] (.*?)\s*$`)
+)
+
+// parseFault takes the message from a line of an error log, or from one of
+// standard error, where nginx leaves time and process id out.
+func parseFault(line string, pid int) (string, bool) {
+	if m := logLine.FindStringSubmatch(line); m != nil && m[2] == strconv.Itoa(pid) {
+		return "[" + m[1] + "] " + m[3], true
+	}
+	if m := stderrLine.FindStringSubmatch(line); m != nil {
+		return "[" + m[1] + "] " + m[2], true
+	}
+	return "", false
+}

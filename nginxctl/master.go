@@ -1,0 +1,151 @@
+package nginxctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Master is a running nginx master process, our child, until Done is closed.
+// Its methods may be called from several goroutines; Reload from one at a time.
+type Master struct {
+	nginx   Nginx
+	cmd     *exec.Cmd
+	pid     int
+	since   time.Time
+	warning error
+	grew    logMarks // error logs as they were before the start
+
+	asked atomic.Bool // we told it to end
+	ready atomic.Bool
+
+	done chan struct{}
+	err  *ExitError // set before done is closed
+
+	mu        sync.Mutex
+	listening map[uint64]bool // inodes of the listening sockets seen last: see Stopping
+}
+
+// PID is the master's process id.
+func (m *Master) PID() int { return m.pid }
+
+// Session is the session id that all of the master's processes share, also
+// after its death: see Leftovers. It is worth remembering across our own death.
+func (m *Master) Session() int { return m.pid }
+
+// Since is when the master was started.
+func (m *Master) Since() time.Time { return m.since }
+
+// Warning is nil, or what was not as it should be at the start and did not
+// hinder it: one or more *CapabilityError.
+func (m *Master) Warning() error { return m.warning }
+
+// Done is closed when the master has ended and has been reaped. Its workers may
+// live on.
+func (m *Master) Done() <-chan struct{} { return m.done }
+
+// Err is nil until Done is closed, and then an *ExitError, also for an orderly
+// end.
+func (m *Master) Err() error {
+	select {
+	case <-m.done:
+		return m.err
+	default:
+		return nil
+	}
+}
+
+// How often /proc is looked at while nginx starts or reloads.
+const lookEvery = 3 * time.Millisecond
+
+// Ready waits until the master takes signals and has a worker. It returns the
+// *ExitError of a master that ended instead.
+func (m *Master) Ready(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		idle, err := m.idle()
+		if err == nil && idle {
+			procs, err := children(m.pid)
+			if err == nil && anyWorker(procs) {
+				m.ready.Store(true)
+				m.noteListening()
+				return nil
+			}
+		}
+		select {
+		case <-m.done:
+			return m.err
+		case <-ctx.Done():
+			return m.notReady(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Master) notReady(ctx context.Context) error {
+	p, err := readProcess(m.pid)
+	if err == nil && !p.IsMaster() {
+		return fmt.Errorf("wait for nginx: process %v is no nginx master; a wrapper must end in `exec nginx ...`: %w", p, context.Cause(ctx))
+	}
+	return fmt.Errorf("wait for nginx's workers: %w", context.Cause(ctx))
+}
+
+func anyWorker(procs []Process) bool {
+	for _, p := range procs {
+		if p.IsWorker() && !p.ShuttingDown() {
+			return true
+		}
+	}
+	return false
+}
+
+// Workers lists nginx's processes but for the master, shutting down or not.
+// After the master's death it lists the orphans.
+func (m *Master) Workers() ([]Process, error) {
+	procs, err := children(m.pid)
+	if errors.Is(err, fs.ErrNotExist) {
+		procs, err = Leftovers(m.Session())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list nginx's workers: %w", err)
+	}
+	var workers []Process
+	for _, p := range procs {
+		if !p.IsMaster() {
+			workers = append(workers, p)
+		}
+	}
+	return workers, nil
+}
+
+// Signal sends sig to the master. Forwarding USR1 has it reopen its logs; HUP
+// is better sent by Reload. A master that has ended is os.ErrProcessDone.
+func (m *Master) Signal(sig unix.Signal) error {
+	if err := m.cmd.Process.Signal(sig); err != nil {
+		if errors.Is(err, os.ErrProcessDone) {
+			return os.ErrProcessDone
+		}
+		return fmt.Errorf("signal %v to nginx master %d: %w", sig, m.pid, err)
+	}
+	return nil
+}
+
+// idle reports whether the master sleeps and takes signals.
+func (m *Master) idle() (bool, error) {
+	s, err := readSignals(m.pid)
+	if err != nil || !s.idle() {
+		return false, err
+	}
+	// A shell that has yet to exec nginx looks idle as well.
+	p, err := readProcess(m.pid)
+	return err == nil && p.IsMaster(), err
+}

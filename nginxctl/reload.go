@@ -1,0 +1,128 @@
+package nginxctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reload has the master load its configuration and waits until workers of the
+// new one run: nil, a *RejectedError if nginx went on with the old one, or the
+// *ExitError of a master that ended over it. Test first: it says better what is
+// wrong with a configuration.
+//
+// When ctx ends, the reload goes on, and its result is not known.
+func (m *Master) Reload(ctx context.Context) error {
+	// What was seen may fit a reload as well as a respawn after a crash. To
+	// load once more does no harm, and tells.
+	const attempts = 4
+	for range attempts {
+		v, err := m.reload(ctx)
+		if err != nil {
+			return err
+		}
+		if v == applied {
+			m.noteListening()
+			return nil
+		}
+	}
+	return errors.New("reload nginx: its workers end as fast as it starts them")
+}
+
+// reload signals once and watches what comes of it: applied, doubtful, or an
+// error.
+func (m *Master) reload(ctx context.Context) (verdict, error) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	w, err := m.awaitIdle(ctx, tick)
+	if err != nil {
+		return doubtful, err
+	}
+	logs := markLiveLog(m.pid)
+	if err := m.Signal(unix.SIGHUP); err != nil {
+		return doubtful, m.orExit(err)
+	}
+	for {
+		s, err := m.look()
+		if err != nil {
+			return doubtful, m.orExit(err)
+		}
+		switch v := w.observe(s); v {
+		case rejected:
+			return rejected, &RejectedError{Reason: logs.reason(m.pid)}
+		case applied:
+			if !w.sawLeave && len(logs.faults(m.pid)) > 0 {
+				// Nobody saw the old workers leave, and the master
+				// complained: they may have crashed.
+				return doubtful, nil
+			}
+			return applied, nil
+		case doubtful:
+			return doubtful, nil
+		}
+		if err := m.pause(ctx, tick); err != nil {
+			return doubtful, err
+		}
+	}
+}
+
+// awaitIdle waits until the master takes signals, and notes its children.
+func (m *Master) awaitIdle(ctx context.Context, tick *time.Ticker) (*reloadWatch, error) {
+	for {
+		if idle, err := m.idle(); err == nil && idle {
+			if old, err := children(m.pid); err == nil {
+				return &reloadWatch{old: old}, nil
+			}
+		}
+		if err := m.pause(ctx, tick); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (m *Master) pause(ctx context.Context, tick *time.Ticker) error {
+	select {
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("reload nginx: no end in time: %w", context.Cause(ctx))
+	case <-tick.C:
+		return nil
+	}
+}
+
+// orExit is for an error that may only be the first sign of the master's end,
+// which it then returns instead.
+func (m *Master) orExit(err error) error {
+	if s, e := readStat(m.pid); e == nil && s.state != 'Z' {
+		return err
+	}
+	<-m.done
+	return m.err
+}
+
+// look takes a sample. The children come after the mask: those of an idle
+// master are the outcome of its last work.
+func (m *Master) look() (sample, error) {
+	sig, err := readSignals(m.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	procs, err := children(m.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	now, err := sinceBoot()
+	return sample{now: now, idle: sig.idle(), children: procs}, err
+}
+
+func sinceBoot() (time.Duration, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0, fmt.Errorf("read the clock: %w", err)
+	}
+	return time.Duration(t.Nano()), nil
+}

@@ -1,0 +1,98 @@
+package nginxctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start starts the master and returns at once: see Ready. ctx bounds the look
+// at the configuration that comes first; the master outlives it.
+func (n Nginx) Start(ctx context.Context) (*Master, error) {
+	c := n.command()
+	if c.daemonOn() {
+		return nil, errors.New("-g says `daemon on`: nginx has to stay in the foreground, write `daemon off`")
+	}
+	d, err := n.Dump(ctx)
+	if err != nil && !c.hidden {
+		return nil, err
+	}
+	if d == nil {
+		d = new(Dump) // the wrapper may know another configuration
+	}
+	c = c.withoutDaemon()
+	foreground, err := d.foreground()
+	if err != nil {
+		return nil, err
+	}
+	if !foreground {
+		c = c.foreground()
+	}
+	words := c.words()
+
+	m := &Master{nginx: n, done: make(chan struct{}), grew: markLogs(d.ErrorLogs(), n.stderr())}
+	m.cmd = exec.Command(words[0], words[1:]...)
+	m.cmd.Env = n.environ()
+	m.cmd.Stdout, m.cmd.Stderr = n.stdout(), n.stderr()
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	m.warning, err = n.spawn(m.cmd)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", words[0], err)
+	}
+	m.pid = m.cmd.Process.Pid
+	m.since = time.Now()
+	go m.wait()
+	return m, nil
+}
+
+// foreground reports whether the configuration itself keeps nginx in the
+// foreground, and refuses one in which ngha cannot watch over a master.
+func (d *Dump) foreground() (bool, error) {
+	off := false
+	for _, l := range d.main {
+		if len(l.args) != 1 {
+			continue
+		}
+		switch {
+		case l.name == "daemon" && l.args[0] == "on":
+			return false, fmt.Errorf("%s:%d: `daemon on`: nginx has to stay in the foreground, take the line out", l.file, l.line)
+		case l.name == "daemon":
+			off = true
+		case l.name == "master_process" && l.args[0] == "off":
+			return false, fmt.Errorf("%s:%d: `master_process off`: reloads and repairs need a master, take the line out", l.file, l.line)
+		}
+	}
+	return off, nil
+}
+
+// wait is the goroutine that reaps the master. It ends with the master.
+func (m *Master) wait() {
+	defer close(m.done)
+	err := m.nginx.wait(m.cmd)
+	e := &ExitError{Code: -1, Asked: m.asked.Load(), Ready: m.ready.Load()}
+	switch s, known := waitStatus(m.cmd); {
+	case !known:
+		e.Err = err
+	case s.Signaled():
+		e.Signal = s.Signal()
+	default:
+		e.Code = s.ExitStatus()
+	}
+	if !e.Ready && e.Code != 0 {
+		e.Reason = m.grew.reason(m.pid)
+	}
+	m.err = e
+}
+
+func waitStatus(cmd *exec.Cmd) (unix.WaitStatus, bool) {
+	if cmd.ProcessState == nil {
+		return 0, false
+	}
+	s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return unix.WaitStatus(s), ok
+}
