@@ -1,11 +1,15 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"sync"
 	"testing"
 
@@ -23,6 +27,7 @@ type Lab struct {
 
 	bridges []*Bridge
 	hosts   []*Host
+	nodes   []*Node
 
 	mu     sync.Mutex
 	logs   []namedLog
@@ -165,8 +170,11 @@ func (l *Lab) Owner(mac net.HardwareAddr) string {
 func (l *Lab) atEnd(f func()) { l.closer = append(l.closer, f) }
 
 func (l *Lab) close() {
-	for i := len(l.closer) - 1; i >= 0; i-- {
-		l.closer[i]()
+	for _, f := range slices.Backward(l.closer) {
+		f()
+	}
+	for _, n := range l.nodes {
+		n.end()
 	}
 	for _, h := range l.hosts {
 		h.close()
@@ -174,8 +182,28 @@ func (l *Lab) close() {
 	for _, b := range l.bridges {
 		b.close()
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, log := range l.logs {
+		l.checkLog(log)
+	}
 	if l.t.Failed() {
 		l.showLogs()
+	}
+}
+
+// crashes are what the Go runtime writes when it finds a fault in a program.
+var crashes = regexp.MustCompile(`(?m)^(WARNING: DATA RACE|panic: |fatal error: )`)
+
+// checkLog fails the test when a program crashed or raced, which a failover
+// may well have hidden.
+func (l *Lab) checkLog(log namedLog) {
+	b, err := os.ReadFile(log.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.t.Errorf("check a log: %v", err)
+	}
+	if at := crashes.FindIndex(b); at != nil {
+		l.t.Errorf("%s:\n%s", log.name, b[at[0]:min(len(b), at[0]+tailBytes)])
 	}
 }
 
@@ -183,20 +211,18 @@ func (l *Lab) close() {
 const tailBytes = 6 << 10
 
 func (l *Lab) showLogs() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, log := range l.logs {
 		l.t.Logf("=== tail of %s (%s)\n%s", log.name, log.path, tail(log.path, tailBytes))
 	}
 }
 
 // tail returns at most n bytes from the end of a file, or why it has none.
-func tail(path string, n int64) string {
+func tail(path string, n int) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
 	}
-	if cut := int64(len(b)) - n; cut > 0 {
+	if cut := len(b) - n; cut > 0 {
 		b = append([]byte("...\n"), b[cut:]...)
 	}
 	return string(b)

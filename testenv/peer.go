@@ -1,0 +1,44 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// StartKeepalived runs keepalived on h, under h's init, with the given
+// configuration. It skips the test where keepalived is not installed.
+func (l *Lab) StartKeepalived(h *Host, configuration string) *Process {
+	l.t.Helper()
+	cmd := exec.Command(RequireBinary(l.t, "keepalived"))
+	// /run is the host's own; the number keeps two of one host apart.
+	run := fmt.Sprintf("/run/keepalived-%d", h.launched[h.name+".keepalived"])
+	conf := l.write(h.name+strings.ReplaceAll(run, "/run/", ".")+".conf", configuration)
+	cmd.Args = append(cmd.Args, "--dont-fork", "--log-console", "--log-detail", "--vrrp",
+		"--use-file", conf, "--pid", run+".pid", "--vrrp_pid", run+"-vrrp.pid")
+	return h.Start(cmd)
+}
+
+// StartNginx runs nginx on h, under h's init, configured as a Node's is, with
+// more directives for its server block: a node without ngha, for peers.
+func (l *Lab) StartNginx(h *Host, server string) *Process {
+	l.t.Helper()
+	path := RequireBinary(l.t, "nginx")
+	conf := l.writeNginx(h, h.name, server)
+	return h.Start(exec.Command(path, l.nginxArgs(h.name, conf)...))
+}
+
+// write writes a file of the lab, whole or not at all, and returns its path.
+func (l *Lab) write(name, content string) string {
+	l.t.Helper()
+	path := l.path(name)
+	part := path + ".part"
+	if err := os.WriteFile(part, []byte(content), 0o644); err != nil {
+		l.t.Fatalf("%v", err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		l.t.Fatalf("%v", err)
+	}
+	return path
+}
