@@ -58,13 +58,13 @@ func (g *Gate) begin(now time.Time) {
 	for _, name := range g.Checks {
 		g.unknown[name] = struct{}{}
 	}
-	g.verdict = Verdict{Reason: g.reason, Since: now}
+	g.verdict.Since = now
 }
 
 // Observe takes in one event and returns the verdict after it. Changed tells
-// whether its State or its Reason is another than before. The first event
-// starts the clock of Start, so a Tick is observed when nginx is about to be
-// started. Time does not go backwards.
+// whether its State or its Reason is another than before; the first verdict
+// is. The first event starts the clock of Start, so a Tick is observed when
+// nginx is about to be started. Time does not go backwards.
 func (g *Gate) Observe(now time.Time, ev Event) (v Verdict, changed bool) {
 	if g.begun.IsZero() {
 		g.begin(now)
@@ -119,7 +119,7 @@ func (g *Gate) apply(now time.Time, ev Event) {
 		}
 	case MasterStarted:
 		// What answered so far were not this master's workers.
-		g.master, g.ok, g.bad = true, 0, 0
+		g.master, g.ok = true, 0
 	case MasterDied:
 		g.masterDied(now, ev.Err)
 	case GivenUp:
@@ -157,10 +157,9 @@ func (g *Gate) masterDied(now time.Time, err error) {
 	}
 }
 
-// turn changes what nginx is worth. Failures are counted anew from there.
+// turn changes what nginx is worth.
 func (g *Gate) turn(to State, reason string) {
 	g.state, g.reason = to, reason
-	g.bad = 0
 }
 
 // expire lets the time limits of nginx and of the checks run out.
