@@ -23,7 +23,7 @@ type Machine struct {
 	reason string
 
 	source   netip.Addr
-	peers    []netip.Addr // nil: multicast
+	peers    []netip.Addr // of a Unicast virtual router
 	standing Standing     // as last told
 	verdict  Standing     // the last one that was not Pending
 	ended    bool         // Shutdown was asked for; there is no way back
@@ -207,6 +207,9 @@ func (m *Machine) timer(now time.Time) {
 // peersChanged handles PeersChanged. A peer that just became known has not
 // heard this node yet.
 func (m *Machine) peersChanged(now time.Time, peers []netip.Addr) {
+	if !m.cfg.Unicast {
+		return
+	}
 	var list []netip.Addr
 	gained := false
 	for _, p := range peers {

@@ -22,6 +22,12 @@ var given = map[string]func(*testing.T) *bench{
 		b.step(0, standing(vrrp.LastResort))
 		return b.active()
 	},
+	// unicast is an Active whose only peer is lower.
+	"unicast": func(t *testing.T) *bench {
+		b := newBench(t, unicast)
+		b.step(0, vrrp.PeersChanged{Peers: []netip.Addr{lower}})
+		return b.active()
+	},
 	// lingering has been told to shut down and answers for its successor.
 	"lingering": func(t *testing.T) *bench {
 		b := newBench(t).active()
@@ -42,7 +48,7 @@ var events = []string{
 	"send-failed", "acquire-failed", "suspended", "fault", "timer",
 }
 
-var boom = errors.New("boom")
+var errBoom = errors.New("boom")
 
 const none = time.Duration(-1) // no deadline
 
@@ -64,8 +70,8 @@ var matrix = []struct {
 	{"initialize/standing/out", 0, standing(vrrp.Out), nil, none},
 	{"initialize/peers", 0, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, none},
 	{"initialize/address-removed", 0, vrrp.AddressRemoved{}, nil, none},
-	{"initialize/send-failed", 0, vrrp.SendFailed{Err: boom}, nil, none},
-	{"initialize/acquire-failed", 0, vrrp.AcquireFailed{Err: boom}, nil, none},
+	{"initialize/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, none},
+	{"initialize/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom}, nil, none},
 	{"initialize/suspended", 0, vrrp.Suspended{}, nil, none},
 	{"initialize/fault", 0, vrrp.Fault{Reason: "no carrier"}, nil, none},
 	{"initialize/timer", time.Hour, vrrp.Timer{}, nil, none},
@@ -88,8 +94,8 @@ var matrix = []struct {
 	{"backup/standing/same", time.Second, standing(vrrp.Healthy), nil, down - time.Second},
 	{"backup/peers", time.Second, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, down - time.Second},
 	{"backup/address-removed", time.Second, vrrp.AddressRemoved{}, nil, down - time.Second},
-	{"backup/send-failed", time.Second, vrrp.SendFailed{Err: boom}, nil, down - time.Second},
-	{"backup/acquire-failed", time.Second, vrrp.AcquireFailed{Err: boom}, nil, down - time.Second},
+	{"backup/send-failed", time.Second, vrrp.SendFailed{Err: errBoom}, nil, down - time.Second},
+	{"backup/acquire-failed", time.Second, vrrp.AcquireFailed{Err: errBoom}, nil, down - time.Second},
 	{"backup/suspended", time.Second, vrrp.Suspended{}, nil, down},
 	{"backup/fault", time.Second, vrrp.Fault{Reason: "no carrier"},
 		acts(moved(vrrp.Backup, vrrp.Initialize, "no carrier")), none},
@@ -121,12 +127,11 @@ var matrix = []struct {
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: last resort")), 2 * time.Second},
 	{"active/standing/out", 100 * ms, standing(vrrp.Out),
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: out")), none},
-	{"active/peers/gained", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, acts(send(200, higher)), 400 * ms},
-	{"active/peers/none", 100 * ms, vrrp.PeersChanged{}, nil, 400 * ms},
+	{"active/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 400 * ms},
 	{"active/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
-	{"active/send-failed/at-takeover", 0, vrrp.SendFailed{Err: boom},
+	{"active/send-failed/at-takeover", 0, vrrp.SendFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down},
-	{"active/acquire-failed", 0, vrrp.AcquireFailed{Err: boom},
+	{"active/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom},
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "addresses not installed: boom")), 5 * time.Second},
 	{"active/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down},
@@ -149,17 +154,40 @@ var matrix = []struct {
 	{"last-resort/standing/out", 100 * ms, standing(vrrp.Out),
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: out")), none},
 	{"last-resort/standing/pending", 100 * ms, standing(vrrp.Pending), nil, 400 * ms},
-	{"last-resort/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, acts(send(1, higher)), 400 * ms},
+	{"last-resort/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 400 * ms},
 	{"last-resort/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
-	{"last-resort/send-failed", 0, vrrp.SendFailed{Err: boom},
+	{"last-resort/send-failed", 0, vrrp.SendFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down1},
-	{"last-resort/acquire-failed", 0, vrrp.AcquireFailed{Err: boom},
+	{"last-resort/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom},
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "addresses not installed: boom")), 5 * time.Second},
 	{"last-resort/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down1},
 	{"last-resort/fault", 100 * ms, vrrp.Fault{Reason: "no carrier"},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
 	{"last-resort/timer", time.Second, vrrp.Timer{}, acts(send(1), vrrp.Acquire{}, vrrp.Announce{}), 500 * ms},
+
+	{"unicast/startup", 100 * ms, vrrp.Startup{Source: self}, nil, 400 * ms},
+	{"unicast/shutdown", 100 * ms, vrrp.Shutdown{}, acts(send(0, lower)), time.Second},
+	{"unicast/received/lower", 100 * ms, heard(lower, 199), acts(send(200, lower), vrrp.Announce{}), 400 * ms},
+	{"unicast/received/higher", 100 * ms, heard(lower, 201),
+		acts(send(200, lower), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "198.51.100.1 has higher priority 201")), down},
+	{"unicast/received/stranger", 100 * ms, heard(higher, 201),
+		acts(vrrp.Discard{Src: higher, Reason: vrrp.ReasonUnknownPeer}), 400 * ms},
+	{"unicast/standing/last-resort", 100 * ms, standing(vrrp.LastResort),
+		acts(send(0, lower), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: last resort")), 2 * time.Second},
+	{"unicast/peers/gained", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{lower, higher}}, acts(send(200, lower, higher)), 400 * ms},
+	{"unicast/peers/same", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{lower}}, nil, 400 * ms},
+	{"unicast/peers/lost", 100 * ms, vrrp.PeersChanged{}, nil, 400 * ms},
+	{"unicast/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
+	{"unicast/send-failed", 0, vrrp.SendFailed{Err: errBoom},
+		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down},
+	{"unicast/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom},
+		acts(send(0, lower), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "addresses not installed: boom")), 5 * time.Second},
+	{"unicast/suspended", 100 * ms, vrrp.Suspended{},
+		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down},
+	{"unicast/fault", 100 * ms, vrrp.Fault{Reason: "no carrier"},
+		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
+	{"unicast/timer", time.Second, vrrp.Timer{}, acts(send(200, lower), vrrp.Acquire{}, vrrp.Announce{}), 500 * ms},
 
 	{"lingering/startup", 100 * ms, vrrp.Startup{Source: higher}, nil, 900 * ms},
 	{"lingering/shutdown/again", 100 * ms, vrrp.Shutdown{}, nil, 900 * ms},
@@ -175,8 +203,8 @@ var matrix = []struct {
 	{"lingering/standing/pending", 100 * ms, standing(vrrp.Pending), nil, 900 * ms},
 	{"lingering/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 900 * ms},
 	{"lingering/address-removed", 100 * ms, vrrp.AddressRemoved{}, nil, 900 * ms},
-	{"lingering/send-failed", 0, vrrp.SendFailed{Err: boom}, nil, time.Second},
-	{"lingering/acquire-failed", 0, vrrp.AcquireFailed{Err: boom},
+	{"lingering/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, time.Second},
+	{"lingering/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "addresses not installed: boom")), none},
 	{"lingering/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "woke from suspend")), none},
@@ -194,8 +222,8 @@ var matrix = []struct {
 	{"ended/standing", 0, standing(vrrp.Out), nil, none},
 	{"ended/peers", 0, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, none},
 	{"ended/address-removed", 0, vrrp.AddressRemoved{}, nil, none},
-	{"ended/send-failed", 0, vrrp.SendFailed{Err: boom}, nil, none},
-	{"ended/acquire-failed", 0, vrrp.AcquireFailed{Err: boom}, nil, none},
+	{"ended/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, none},
+	{"ended/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom}, nil, none},
 	{"ended/suspended", 0, vrrp.Suspended{}, nil, none},
 	{"ended/fault", 0, vrrp.Fault{Reason: "no carrier"}, nil, none},
 	{"ended/timer", 0, vrrp.Timer{}, nil, none},

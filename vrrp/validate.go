@@ -28,13 +28,13 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	var errs []error
 	if c.VRID == 0 {
-		errs = append(errs, errors.New("VRID 0: must be 1-255"))
+		errs = append(errs, errors.New("vrid 0: must be 1-255"))
 	}
 	if c.Version != V2 && c.Version != V3 {
-		errs = append(errs, fmt.Errorf("Version %d: must be 2 or 3", c.Version))
+		errs = append(errs, fmt.Errorf("version %d: must be 2 or 3", c.Version))
 	}
 	if c.Priority <= PriorityLastResort || c.Priority >= PriorityOwner {
-		errs = append(errs, fmt.Errorf("Priority %d: must be 2-254", c.Priority))
+		errs = append(errs, fmt.Errorf("priority %d: must be 2-254", c.Priority))
 	}
 	return errors.Join(append(errs, c.validateInterval(), c.validateAddrs(), c.validateFailback())...)
 }
@@ -45,7 +45,7 @@ func (c Config) validateInterval() error {
 		lowest, highest, unit = time.Second, 255*time.Second, unitV2
 	}
 	if c.Interval < lowest || c.Interval > highest || c.Interval%unit != 0 {
-		return fmt.Errorf("Interval %s: must be %s-%s in steps of %s under version %d",
+		return fmt.Errorf("interval %s: must be %s-%s in steps of %s under version %d",
 			c.Interval, lowest, highest, unit, c.Version)
 	}
 	return nil
@@ -53,7 +53,7 @@ func (c Config) validateInterval() error {
 
 func (c Config) validateAddrs() error {
 	if n := len(c.Addrs); n == 0 || n > maxAddrs {
-		return fmt.Errorf("Addrs: %d addresses: must be 1-%d", n, maxAddrs)
+		return fmt.Errorf("addrs: %d addresses: must be 1-%d", n, maxAddrs)
 	}
 	var errs []error
 	seen := make(map[netip.Addr]bool)
@@ -61,9 +61,9 @@ func (c Config) validateAddrs() error {
 		addr := p.Addr()
 		switch {
 		case !p.IsValid() || !addr.Is4() || addr.IsUnspecified() || addr.IsMulticast() || addr == broadcastIPv4:
-			errs = append(errs, fmt.Errorf("Addrs[%d] %s: must be an IPv4 unicast address with its length", i, p))
+			errs = append(errs, fmt.Errorf("addrs[%d] %s: must be an IPv4 unicast address with its length", i, p))
 		case seen[addr]:
-			errs = append(errs, fmt.Errorf("Addrs[%d] %s: must be named once only", i, p))
+			errs = append(errs, fmt.Errorf("addrs[%d] %s: must be named once only", i, p))
 		}
 		seen[addr] = true
 	}
@@ -73,9 +73,9 @@ func (c Config) validateAddrs() error {
 func (c Config) validateFailback() error {
 	switch f := c.Failback; {
 	case f.After < 0:
-		return fmt.Errorf("Failback.After %s: must be 0 or more", f.After)
+		return fmt.Errorf("failback after %s: must be 0 or more", f.After)
 	case f.Never && f.After > 0:
-		return fmt.Errorf("Failback.After %s: must be 0 with Never", f.After)
+		return fmt.Errorf("failback after %s: must be 0 with Never", f.After)
 	}
 	return nil
 }

@@ -15,22 +15,22 @@ func TestNewMachineNamesWhatIsOutOfRange(t *testing.T) {
 		change func(*vrrp.Config)
 		want   string
 	}{
-		{"vrid", func(c *vrrp.Config) { c.VRID = 0 }, "VRID 0: must be 1-255"},
-		{"version", func(c *vrrp.Config) { c.Version = 4 }, "Version 4: must be 2 or 3"},
-		{"last resort", func(c *vrrp.Config) { c.Priority = 1 }, "Priority 1: must be 2-254"},
-		{"owner", func(c *vrrp.Config) { c.Priority = 255 }, "Priority 255: must be 2-254"},
-		{"short interval", func(c *vrrp.Config) { c.Interval = 5 * ms }, "Interval 5ms: must be 10ms-40s in steps of 10ms under version 3"},
-		{"long interval", func(c *vrrp.Config) { c.Interval = 41 * time.Second }, "Interval 41s: must be 10ms-40s"},
-		{"odd interval", func(c *vrrp.Config) { c.Interval = 15 * ms }, "Interval 15ms: must be 10ms-40s"},
-		{"v2 fraction", func(c *vrrp.Config) { c.Version, c.Interval = vrrp.V2, 1500*ms }, "Interval 1.5s: must be 1s-4m15s in steps of 1s under version 2"},
-		{"negative interval", func(c *vrrp.Config) { c.Interval = -time.Second }, "Interval -1s: must be"},
-		{"no address", func(c *vrrp.Config) { c.Addrs = nil }, "Addrs: 0 addresses: must be 1-255"},
-		{"zero address", func(c *vrrp.Config) { c.Addrs = make([]netip.Prefix, 1) }, "Addrs[0] invalid Prefix: must be an IPv4 unicast address"},
-		{"group address", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("224.0.0.18/32") }, "Addrs[0] 224.0.0.18/32: must be"},
-		{"twice", func(c *vrrp.Config) { c.Addrs = append(c.Addrs, netip.MustParsePrefix("198.51.100.100/32")) }, "Addrs[1] 198.51.100.100/32: must be named once"},
-		{"IPv6", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("2001:db8::100/64") }, "Addrs[0] 2001:db8::100/64: must be an IPv4"},
-		{"failback", func(c *vrrp.Config) { c.Failback.After = -1 }, "Failback.After -1ns: must be 0 or more"},
-		{"failback never after", func(c *vrrp.Config) { c.Failback = vrrp.Failback{Never: true, After: 1} }, "Failback.After 1ns: must be 0 with Never"},
+		{"vrid", func(c *vrrp.Config) { c.VRID = 0 }, "vrid 0: must be 1-255"},
+		{"version", func(c *vrrp.Config) { c.Version = 4 }, "version 4: must be 2 or 3"},
+		{"last resort", func(c *vrrp.Config) { c.Priority = 1 }, "priority 1: must be 2-254"},
+		{"owner", func(c *vrrp.Config) { c.Priority = 255 }, "priority 255: must be 2-254"},
+		{"short interval", func(c *vrrp.Config) { c.Interval = 5 * ms }, "interval 5ms: must be 10ms-40s in steps of 10ms under version 3"},
+		{"long interval", func(c *vrrp.Config) { c.Interval = 41 * time.Second }, "interval 41s: must be 10ms-40s"},
+		{"odd interval", func(c *vrrp.Config) { c.Interval = 15 * ms }, "interval 15ms: must be 10ms-40s"},
+		{"v2 fraction", func(c *vrrp.Config) { c.Version, c.Interval = vrrp.V2, 1500*ms }, "interval 1.5s: must be 1s-4m15s in steps of 1s under version 2"},
+		{"negative interval", func(c *vrrp.Config) { c.Interval = -time.Second }, "interval -1s: must be"},
+		{"no address", func(c *vrrp.Config) { c.Addrs = nil }, "addrs: 0 addresses: must be 1-255"},
+		{"zero address", func(c *vrrp.Config) { c.Addrs = make([]netip.Prefix, 1) }, "addrs[0] invalid Prefix: must be an IPv4 unicast address"},
+		{"group address", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("224.0.0.18/32") }, "addrs[0] 224.0.0.18/32: must be"},
+		{"twice", func(c *vrrp.Config) { c.Addrs = append(c.Addrs, netip.MustParsePrefix("198.51.100.100/32")) }, "addrs[1] 198.51.100.100/32: must be named once"},
+		{"IPv6", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("2001:db8::100/64") }, "addrs[0] 2001:db8::100/64: must be an IPv4"},
+		{"failback", func(c *vrrp.Config) { c.Failback.After = -1 }, "failback after -1ns: must be 0 or more"},
+		{"failback never after", func(c *vrrp.Config) { c.Failback = vrrp.Failback{Never: true, After: 1} }, "failback after 1ns: must be 0 with Never"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := config()
@@ -47,7 +47,7 @@ func TestNewMachineNamesEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, field := range []string{"VRID", "Priority", "Interval", "Addrs"} {
+	for _, field := range []string{"vrid", "priority", "interval", "addrs"} {
 		if !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is missing in %q", field, err)
 		}
