@@ -1,0 +1,200 @@
+package lan
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+
+	"ngha/testenv"
+	"ngha/vrrp"
+)
+
+const group = "224.0.0.18"
+
+// pair is two hosts on one LAN with a port each.
+type pair struct {
+	lab            *testenv.Lab
+	lan            *testenv.Bridge
+	hostA, hostB   *testenv.Host
+	a, b           *Port
+	watchA, watchB *watched
+}
+
+func newPair(t *testing.T) pair {
+	t.Helper()
+	lab := testenv.New(t)
+	p := pair{lab: lab, lan: lab.Bridge("lan"), hostA: lab.Host("a"), hostB: lab.Host("b")}
+	p.lan.Attach(p.hostA, "198.51.100.1/24")
+	p.lan.Attach(p.hostB, "198.51.100.2/24")
+	p.watchA, p.watchB = watch(t, p.hostA, spec(vip)), watch(t, p.hostB, spec(vip))
+	p.a, p.b = p.watchA.port(), p.watchB.port()
+	return p
+}
+
+var comparePackets = cmpopts.EquateComparable(netip.Addr{})
+
+func TestPacketsArriveByMulticastAndByUnicast(t *testing.T) {
+	p := newPair(t)
+	packets := hear(t, p.b)
+	for _, dst := range []string{group, "198.51.100.2"} {
+		write(t, p.a, dst, 0x31, 7, 200, 1)
+		want := vrrp.Packet{
+			Src:     netip.MustParseAddr("198.51.100.1"),
+			Dst:     netip.MustParseAddr(dst),
+			TTL:     255,
+			Payload: []byte{0x31, 7, 200, 1},
+		}
+		if diff := cmp.Diff(want, heard(t, packets), comparePackets); diff != "" {
+			t.Errorf("packet to %s (-want +got):\n%s", dst, diff)
+		}
+	}
+}
+
+// TestPacketsCarryInternetworkControl reads the header at the other end.
+func TestPacketsCarryInternetworkControl(t *testing.T) {
+	p := newPair(t)
+	var raw *ipv4.RawConn
+	must(t, p.hostB, func() (err error) {
+		raw, err = listen(p.b.index, 7, true)
+		return err
+	})
+	defer raw.Close()
+	for _, dst := range []string{group, "198.51.100.2"} {
+		write(t, p.a, dst, 0x31, 7)
+		head, _, _, err := raw.ReadFrom(make([]byte, maxPacket))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head.TOS != 0xc0 || head.TTL != 255 {
+			t.Errorf("packet to %s has TOS %#x and TTL %d, want 0xc0 and 255", dst, head.TOS, head.TTL)
+		}
+	}
+}
+
+func TestOwnPacketsDoNotComeBack(t *testing.T) {
+	p := newPair(t)
+	packets := hear(t, p.a)
+	heardB := hear(t, p.b)
+	write(t, p.a, group, 0x31, 7, 1)
+	heard(t, heardB) // so it is through
+	write(t, p.b, group, 0x31, 7, 2)
+	if got := heard(t, packets); got.Payload[2] != 2 {
+		t.Errorf("heard own packet from %s", got.Src)
+	}
+}
+
+func TestPacketsForOthersAreNotDelivered(t *testing.T) {
+	p := newPair(t)
+	packets := hear(t, p.b)
+	write(t, p.a, group, 0x31, 8) // another virtual router's
+	write(t, p.a, "198.51.100.2", 0x31, 8)
+	write(t, p.a, group, 0x31) // nobody's
+	write(t, p.a, group, 0x31, 7)
+	if diff := cmp.Diff([]byte{0x31, 7}, heard(t, packets).Payload); diff != "" {
+		t.Errorf("first packet heard (-want +got):\n%s", diff)
+	}
+}
+
+// TestPacketsOfAnotherInterfaceAreNotDelivered has two interfaces on each
+// host, with the same VRID on both.
+func TestPacketsOfAnotherInterfaceAreNotDelivered(t *testing.T) {
+	p := newPair(t)
+	second := p.lab.Bridge("second")
+	second.Attach(p.hostA, "203.0.113.1/24")
+	second.Attach(p.hostB, "203.0.113.2/24")
+	other := spec("203.0.113.100/32")
+	a2, b2 := watch(t, p.hostA, other).port(), watch(t, p.hostB, other).port()
+	on1, on2 := hear(t, p.b), hear(t, b2)
+
+	write(t, a2, group, 0x31, 7, 2)
+	if got := heard(t, on2); got.Payload[2] != 2 {
+		t.Fatalf("heard %v on the second interface", got)
+	}
+	write(t, p.a, group, 0x31, 7, 1)
+	if got := heard(t, on1); got.Payload[2] != 1 {
+		t.Errorf("heard %v on the first interface, which came in on the second", got)
+	}
+}
+
+func TestPayloadEndsWhereTheHeaderSays(t *testing.T) {
+	head := ipv4.Header{
+		Len: 24, TotalLen: 27, TTL: 64, // with an option
+		Src: net.IPv4(198, 51, 100, 1), Dst: net.IPv4(224, 0, 0, 18),
+	}
+	got := packet(&head, []byte{1, 2, 3, 0, 0, 0})
+	want := vrrp.Packet{
+		Src: netip.MustParseAddr("198.51.100.1"), Dst: vrrp.GroupIPv4,
+		TTL: 64, Payload: []byte{1, 2, 3},
+	}
+	if diff := cmp.Diff(want, got, comparePackets); diff != "" {
+		t.Errorf("packet (-want +got):\n%s", diff)
+	}
+}
+
+func TestCloseEndsReadPacket(t *testing.T) {
+	p := newPair(t)
+	result := make(chan error, 1)
+	go func() {
+		_, err := p.a.ReadPacket()
+		result <- err
+	}()
+	if err := p.a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ReadPacket: %v, want net.ErrClosed", err)
+	}
+	if _, err := p.a.ReadPacket(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ReadPacket after Close: %v, want net.ErrClosed", err)
+	}
+	if err := p.a.WritePacket(vrrp.Packet{Dst: vrrp.GroupIPv4}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("WritePacket after Close: %v, want net.ErrClosed", err)
+	}
+	if err := p.a.Acquire(); err == nil {
+		t.Error("Acquire after Close: no error")
+	}
+	if err := p.a.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+func TestWritePacketFailsOnAnInterfaceThatIsDown(t *testing.T) {
+	p := newPair(t)
+	p.hostA.Links()[0].Down()
+	err := p.a.WritePacket(vrrp.Packet{Dst: vrrp.GroupIPv4, Payload: []byte{0x31, 7}})
+	if err == nil {
+		t.Error("no error")
+	}
+}
+
+// TestWritePacketTellsThatAFirewallDrops: who cannot speak must know it.
+func TestWritePacketTellsThatAFirewallDrops(t *testing.T) {
+	p := newPair(t)
+	must(t, p.hostA, func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "t"})
+		chain := c.AddChain(&nftables.Chain{
+			Table: table, Name: "out", Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter,
+		})
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}})
+		return c.Flush()
+	})
+	for _, dst := range []netip.Addr{vrrp.GroupIPv4, netip.MustParseAddr("198.51.100.2")} {
+		err := p.a.WritePacket(vrrp.Packet{Dst: dst, Payload: []byte{0x31, 7}})
+		if !errors.Is(err, unix.EPERM) {
+			t.Errorf("WritePacket to %s: %v, want %v", dst, err, unix.EPERM)
+		}
+	}
+}
