@@ -1,0 +1,15 @@
+// Package supervisor is where health meets priority. It owns one nginx and the
+// node's virtual routers, tells the routers what nginx's health allows, keeps
+// nginx running, and writes the order in which everything ends.
+//
+// # Design
+//
+// One goroutine, Run, owns all state and only waits for events: a signal, the
+// master's death, a probe's result, a finished job. Whatever may take time
+// (starting nginx, clearing what a dead master left, reloading) is a job in a
+// goroutine of its own, one at a time, whose result is one more event. The
+// routers have loops of their own and share nothing with this one that could
+// make them wait.
+//
+// Orderly ends are written in one function, top to bottom: see shutdown.
+package supervisor

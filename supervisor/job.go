@@ -1,0 +1,37 @@
+package supervisor
+
+import "context"
+
+// job is work beside the loop: one at a time.
+type job struct {
+	cancel context.CancelFunc // nil: none
+	ended  chan struct{}
+}
+
+func (j *job) busy() bool { return j.cancel != nil }
+
+// do runs work beside the loop and then, in the loop, what it returns.
+func (s *Supervisor) do(work func(context.Context) (done func())) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	s.job = job{cancel: cancel, ended: ended}
+	s.own.Go(func() {
+		defer close(ended)
+		done := work(ctx)
+		s.jobs <- func() { // buffered for its one message
+			cancel()
+			s.job = job{}
+			done()
+		}
+	})
+}
+
+// abandon cancels the job, waits for its end, and takes what it came to.
+func (s *Supervisor) abandon() {
+	if !s.job.busy() {
+		return
+	}
+	s.job.cancel()
+	<-s.job.ended
+	(<-s.jobs)()
+}

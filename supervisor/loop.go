@@ -1,0 +1,145 @@
+package supervisor
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/nginxctl"
+	"ngha/supervisor/health"
+	"ngha/supervisor/status"
+)
+
+// answer is what one probe finds.
+type answer struct {
+	status   nginxctl.StubStatus
+	stopping bool // the master has been told to stop, and not by us
+}
+
+// loop waits for events and handles them until something calls end.
+func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for s.ending == nil {
+		s.arm(timer)
+		var died <-chan struct{}
+		if s.node.master != nil {
+			died = s.node.master.Done()
+		}
+		select {
+		case sig := <-sigs:
+			s.signal(sig)
+		case <-ctx.Done():
+			s.end(nil)
+		case done := <-s.jobs:
+			done()
+			s.reloadAsked() // who came meanwhile
+		case <-died:
+			s.masterEnded()
+		case r := <-s.answers:
+			s.answered(r)
+		case turn := <-s.turns:
+			s.observe(turn)
+		case <-s.reloads.asked:
+			s.reloadAsked()
+		case <-timer.C:
+		}
+		s.tick(time.Now())
+		s.publish()
+	}
+}
+
+// arm sets timer to the next instant at which something is due.
+func (s *Supervisor) arm(timer *time.Timer) {
+	next := s.gate.Deadline()
+	if s.node.phase == phaseDown && !s.job.busy() {
+		next = earlier(next, s.node.restartAt)
+	}
+	next = earlier(next, s.node.frozenAt)
+	if next.IsZero() {
+		timer.Stop()
+		return
+	}
+	timer.Reset(time.Until(next))
+}
+
+// earlier returns the earlier of two instants, of which a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// tick does what is due.
+func (s *Supervisor) tick(now time.Time) {
+	if d := s.gate.Deadline(); !d.IsZero() && !now.Before(d) {
+		s.observe(health.Tick{})
+	}
+	if at := s.node.frozenAt; !at.IsZero() && !now.Before(at) {
+		s.endFrozen()
+	}
+	if s.ending == nil && s.node.phase == phaseDown && !s.job.busy() && !now.Before(s.node.restartAt) {
+		s.start()
+	}
+}
+
+func (s *Supervisor) signal(sig os.Signal) {
+	switch sig {
+	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT: // asksForEnd
+		s.log.Info("ending", "signal", sig.String())
+		s.end(nil)
+	case unix.SIGHUP:
+		s.log.Info("reloading", "signal", sig.String())
+		s.reloads.add(make(chan status.Reload, 1)) // the log tells how it went
+	case unix.SIGUSR1: // nginx reopens its logs
+		if s.node.master == nil {
+			return
+		}
+		if err := s.node.master.Signal(unix.SIGUSR1); err != nil {
+			s.log.Warn("logs not reopened", "err", err)
+		}
+	}
+}
+
+// answered takes the result of a probe.
+func (s *Supervisor) answered(r health.Result[answer]) {
+	if r.Value.stopping && s.node.phase == phaseRunning {
+		s.log.Info("nginx is being stopped from outside")
+		s.end(nil)
+		s.ending.outside = true
+		return
+	}
+	s.node.answering = r.Err == nil
+	if r.Err == nil {
+		s.node.frozenAt = time.Time{}
+		s.node.nginx.Connections = connections(r.Value.status)
+		s.observe(health.ProbeOK{})
+		return
+	}
+	s.observe(health.ProbeFailed{Err: r.Err})
+	if s.gate.Verdict().State == health.Ill && s.node.phase == phaseRunning && s.node.frozenAt.IsZero() {
+		s.node.frozenAt = time.Now().Add(frozenLimit)
+	}
+}
+
+// observe gives the gate an event and tells the routers what it means.
+func (s *Supervisor) observe(ev health.Event) {
+	verdict, changed := s.gate.Observe(time.Now(), ev)
+	if !changed {
+		return
+	}
+	s.log.Info("health changed", "state", verdict.State, "reason", verdict.Reason)
+	for _, v := range s.routers {
+		v.router.SetStanding(v.standing(verdict))
+	}
+}
+
+// end makes the loop return; the first cause counts.
+func (s *Supervisor) end(cause error) {
+	if s.ending == nil {
+		s.ending = &ending{cause: cause}
+	}
+}

@@ -1,0 +1,163 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	resolveEvery = time.Second
+	resolveLimit = time.Second
+)
+
+// peerNames turns peers as configured, addresses or host names, into
+// addresses. A name's addresses all count, but for this node's own: a name may
+// stand for every node of the service. What a name was known by last is kept
+// while it does not resolve.
+type peerNames struct {
+	names   []string
+	lookup  func(ctx context.Context, name string) ([]netip.Addr, error)
+	own     func() ([]netip.Addr, error)
+	changed func([]netip.Addr) // must not block
+	log     *slog.Logger
+
+	asked    chan struct{} // buffered for its one message
+	warnings atomic.Pointer[[]string]
+}
+
+func newPeerNames(names []string, changed func([]netip.Addr), log *slog.Logger) *peerNames {
+	return &peerNames{
+		names:   names,
+		lookup:  lookupAddr,
+		own:     ownAddrs,
+		changed: changed,
+		log:     log,
+		asked:   make(chan struct{}, 1),
+	}
+}
+
+// again asks for a look-up at once. It never blocks.
+func (p *peerNames) again() {
+	select {
+	case p.asked <- struct{}{}:
+	default:
+	}
+}
+
+// Warnings names what does not resolve yet. Any goroutine may call it.
+func (p *peerNames) Warnings() []string {
+	if w := p.warnings.Load(); w != nil {
+		return *w
+	}
+	return nil
+}
+
+// run resolves the names until ctx ends: every second, since nothing tells
+// when a name's address changes, or once when all of them are addresses.
+func (p *peerNames) run(ctx context.Context) {
+	known := make(map[string][]netip.Addr, len(p.names))
+	var told []netip.Addr
+	first := true
+	ticker := time.NewTicker(resolveEvery)
+	defer ticker.Stop()
+	for {
+		peers := p.resolve(ctx, known)
+		if ctx.Err() != nil {
+			return
+		}
+		if first || !slices.Equal(peers, told) {
+			p.changed(peers)
+			p.log.Info("peers known", "peers", peers)
+			told, first = peers, false
+		}
+		if p.constant() {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.asked:
+		case <-ticker.C:
+		}
+	}
+}
+
+// constant reports whether no name has to be looked up.
+func (p *peerNames) constant() bool {
+	return !slices.ContainsFunc(p.names, func(name string) bool {
+		_, err := netip.ParseAddr(name)
+		return err != nil
+	})
+}
+
+// resolve brings known up to date and returns all of its addresses but our
+// own, sorted.
+func (p *peerNames) resolve(ctx context.Context, known map[string][]netip.Addr) []netip.Addr {
+	var warnings []string
+	for _, name := range p.names {
+		limited, cancel := context.WithTimeout(ctx, resolveLimit)
+		addrs, err := p.lookup(limited, name)
+		cancel()
+		if err == nil {
+			known[name] = addrs
+			continue
+		}
+		if len(known[name]) == 0 {
+			warnings = append(warnings, fmt.Sprintf("peer %s is not known: %v", name, err))
+		}
+	}
+	own, err := p.own()
+	if err != nil {
+		warnings = append(warnings, fmt.Sprintf("own addresses not listed: %v", err))
+	}
+	p.warnings.Store(&warnings)
+
+	var peers []netip.Addr
+	for _, addrs := range known {
+		for _, a := range addrs {
+			if !slices.Contains(own, a) {
+				peers = append(peers, a)
+			}
+		}
+	}
+	slices.SortFunc(peers, netip.Addr.Compare)
+	return slices.Compact(peers)
+}
+
+// lookupAddr returns the IPv4 addresses of an address or a host name.
+func lookupAddr(ctx context.Context, name string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	if err != nil {
+		return nil, err
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
+}
+
+// ownAddrs returns the addresses of this host's interfaces.
+func ownAddrs() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var own []netip.Addr
+	for _, a := range all {
+		address, _, _ := strings.Cut(a.String(), "/")
+		if ip, err := netip.ParseAddr(address); err == nil {
+			own = append(own, ip.Unmap())
+		}
+	}
+	return own, nil
+}

@@ -1,0 +1,80 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ngha/nginxctl"
+	"ngha/supervisor/control"
+	"ngha/supervisor/metrics"
+	"ngha/vrrp/lan"
+)
+
+// preflight finds what is wrong before anything is started or changed. Faults
+// of a configuration are all told at once.
+func (s *Supervisor) preflight(ctx context.Context) error {
+	if err := s.nginx.Find(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(s.routers) > 0 {
+		if err := lan.Capable(); err != nil {
+			return err
+		}
+	}
+	if err := s.nginx.Test(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	probe, err := s.findProbe(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	s.probe.Store(probe)
+	return nil
+}
+
+// findProbe reads nginx's configuration and returns how nginx is asked whether
+// it serves.
+func (s *Supervisor) findProbe(ctx context.Context) (*nginxctl.Probe, error) {
+	dump, err := s.nginx.Dump(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.probeOf(dump)
+}
+
+// probeOf is the configured status endpoint, or the one nginx has. Without a
+// virtual router nothing hangs on it: nil then, and a warning.
+func (s *Supervisor) probeOf(dump *nginxctl.Dump) (*nginxctl.Probe, error) {
+	if url := s.config.Health.URL; url != "" {
+		p, err := nginxctl.ParseProbe(url)
+		if err != nil {
+			return nil, err
+		}
+		return &p, nil
+	}
+	p, err := dump.Status()
+	if err == nil {
+		return &p, nil
+	}
+	if _, none := errors.AsType[*nginxctl.NoStatusError](err); none && len(s.routers) == 0 {
+		s.log.Warn("nginx is not asked whether it serves: only its master is watched", "err", err)
+		return nil, nil
+	}
+	return nil, err
+}
+
+// listen opens the control socket and the metrics port, so that one that is
+// taken is known before nginx starts.
+func (s *Supervisor) listen() (err error) {
+	if s.control, err = control.Listen(s.config.Control.Socket, s.config.Control.Group); err != nil {
+		return err
+	}
+	if s.config.Metrics.Listen == "" {
+		return nil
+	}
+	if s.metrics, err = metrics.Listen(s.config.Metrics.Listen); err != nil {
+		return errors.Join(err, s.control.Close())
+	}
+	return nil
+}

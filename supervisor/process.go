@@ -1,0 +1,208 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ngha/nginxctl"
+	"ngha/supervisor/health"
+	"ngha/supervisor/status"
+)
+
+// phase is where nginx's process stands, seen from the loop.
+type phase uint8
+
+const (
+	phaseDown     phase = iota // no master; one is to be started at node.restartAt
+	phaseStarting              // a job starts one
+	phaseRunning               // a master runs and was ready
+)
+
+// The words of status.Nginx.Configuration.
+const (
+	configurationUnknown = "unknown"
+	configurationCurrent = "current"
+	configurationStale   = "stale"
+)
+
+// drainLimit is how long workers of an earlier master may go on serving what
+// they have.
+const drainLimit = time.Minute
+
+// frozenLimit is how long an ill nginx whose master lives may go on without an
+// answer before it is ended and started anew.
+const frozenLimit = 10 * time.Second
+
+// node is what the loop knows of its nginx.
+type node struct {
+	phase     phase
+	master    *nginxctl.Master // nil unless phaseRunning
+	answering bool             // the last probe was answered
+	restartAt time.Time        // in phaseDown: when to start the next master
+	frozenAt  time.Time        // when a nginx that does not answer is ended; zero: it answers, or is not ill
+	nginx     status.Nginx     // for the snapshot
+}
+
+// start starts a master in a job, after freeing what an earlier one left.
+func (s *Supervisor) start() {
+	s.node.phase, s.node.restartAt = phaseStarting, time.Time{}
+	s.do(func(ctx context.Context) func() {
+		master, probe, err := s.launch(ctx)
+		return func() {
+			if err != nil {
+				s.startFailed(err)
+				return
+			}
+			s.startHeld(master, probe)
+		}
+	})
+}
+
+// launch starts a master and returns when its workers are there. Whatever
+// stands in its way is cleared first, but only when the new master's
+// configuration holds: until then orphans are better than nothing.
+func (s *Supervisor) launch(ctx context.Context) (*nginxctl.Master, *nginxctl.Probe, error) {
+	if err := s.nginx.Direct().Test(ctx); err != nil {
+		return nil, nil, err
+	}
+	dump, err := s.nginx.Dump(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	probe, err := s.probeOf(dump)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.clearLeftovers(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := dump.ClearSockets(); err != nil {
+		return nil, nil, err
+	}
+	master, err := s.nginx.Start(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := master.Warning(); err != nil {
+		s.log.Warn("nginx started, but", "err", err)
+	}
+	if err := s.sessions.write(master.Session()); err != nil {
+		s.log.Warn("nginx's session not recorded: it would not be recognised after a crash of ngha", "err", err)
+	}
+	if err := master.Ready(ctx); err != nil {
+		return nil, nil, errors.Join(err, master.Kill())
+	}
+	return master, probe, nil
+}
+
+// clearLeftovers makes the processes of the last session let go of their
+// sockets. Those that still serve somebody finish beside the new master.
+func (s *Supervisor) clearLeftovers(ctx context.Context) error {
+	session, err := s.sessions.read()
+	if err != nil || session == 0 {
+		return err
+	}
+	left, err := nginxctl.Leftovers(session)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	s.log.Info("replacing what is left of an earlier nginx", "processes", left)
+	draining, err := nginxctl.Clear(ctx, left)
+	if err != nil || len(draining) == 0 {
+		return err
+	}
+	s.own.Go(func() {
+		if err := nginxctl.Drain(s.draining, draining, drainLimit); err != nil {
+			s.log.Warn("old workers not ended", "err", err)
+		}
+	})
+	return nil
+}
+
+func (s *Supervisor) startHeld(master *nginxctl.Master, probe *nginxctl.Probe) {
+	n := &s.node.nginx
+	s.node.phase, s.node.master = phaseRunning, master
+	s.master.Store(master)
+	s.probe.Store(probe)
+	n.PID, n.Since = master.PID(), time.Now()
+	n.Generation++
+	n.Configuration, n.Reason = configurationCurrent, ""
+	s.log.Info("nginx started", "pid", n.PID, "generation", n.Generation)
+	s.observe(health.MasterStarted{})
+}
+
+// startFailed plans the next attempt, unless nothing serves any more.
+func (s *Supervisor) startFailed(err error) {
+	s.log.Error("nginx not started", "err", reasonOf(err))
+	s.node.nginx.Reason = reasonOf(err)
+	s.node.nginx.Configuration = configurationStale
+	s.planRestart(err)
+}
+
+// masterEnded takes the end of the master: a wish, when it exited 0, or a
+// crash.
+func (s *Supervisor) masterEnded() {
+	err, stopped := s.node.master.Err(), s.node.master.Stopping()
+	s.node.phase, s.node.master = phaseDown, nil
+	s.node.nginx.PID = 0
+	s.master.Store(nil)
+	if stopped {
+		s.log.Info("nginx was stopped from outside")
+		s.end(nil)
+		return
+	}
+	s.log.Error("nginx's master died", "err", err)
+	s.observe(health.MasterDied{Err: err})
+	s.planRestart(err)
+}
+
+// planRestart takes one restart out of the budget. When it is spent, the node
+// is ill, and ngha goes on only for as long as somebody still answers.
+func (s *Supervisor) planRestart(cause error) {
+	pause, left := s.budget.spend(time.Now())
+	s.node.phase = phaseDown
+	s.node.restartAt = time.Now().Add(pause)
+	s.node.nginx.Restarts++
+	if left {
+		return
+	}
+	s.observe(health.GivenUp{Reason: fmt.Sprintf("nginx did not stay up through %d restarts in %s: %s", s.budget.Limit, s.budget.Window, reasonOf(cause))})
+	if !s.orphansServe() {
+		s.end(fmt.Errorf("%w: %w", ErrGivenUp, cause))
+	}
+}
+
+// orphansServe reports whether workers of a dead master still answer.
+func (s *Supervisor) orphansServe() bool {
+	session, err := s.sessions.read()
+	if err != nil || session == 0 || !s.node.answering {
+		return false
+	}
+	left, err := nginxctl.Leftovers(session)
+	return err == nil && slices.ContainsFunc(left, func(p nginxctl.Process) bool { return p.IsWorker() && !p.ShuttingDown() })
+}
+
+// endFrozen ends a nginx that lives and does not answer, and starts it anew.
+func (s *Supervisor) endFrozen() {
+	s.node.frozenAt = time.Time{}
+	master := s.node.master
+	if master == nil || s.job.busy() {
+		return
+	}
+	s.log.Error("nginx does not answer: ending it", "pid", master.PID())
+	s.node.phase, s.node.master = phaseStarting, nil
+	s.node.nginx.PID = 0
+	s.master.Store(nil)
+	s.do(func(ctx context.Context) func() {
+		err := master.Stop(ctx, nginxctl.StopOptions{}) // no time to finish: TERM, then KILL
+		return func() {
+			if err != nil {
+				s.log.Warn("frozen nginx not ended cleanly", "err", err)
+			}
+			s.planRestart(errors.New("it did not answer"))
+		}
+	})
+}

@@ -1,0 +1,195 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ngha/supervisor/config"
+	"ngha/supervisor/health"
+	"ngha/supervisor/hook"
+	"ngha/supervisor/status"
+	"ngha/vrrp"
+	"ngha/vrrp/lan"
+	"ngha/vrrp/router"
+)
+
+// virtualRouter is a router.Router with what feeds it: the watcher of its
+// interface and the names of its peers.
+type virtualRouter struct {
+	config config.VirtualRouter
+	router *router.Router
+	peers  *peerNames // nil: multicast
+	log    *slog.Logger
+	iface  atomic.Pointer[string] // the interface in use; nil: none
+}
+
+func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, error) {
+	v := &virtualRouter{config: c, log: s.log.With("vrid", c.VRRP.VRID)}
+	o := &router.Options{
+		Logger:       v.log,
+		Checksum:     c.Checksum,
+		OnTransition: func(t vrrp.Transition) { s.hooks.Set(hookEvent(v, t.To, t.Reason)) },
+		OnContradiction: func() {
+			s.hooks.Again(c.Name) // the loser's own hooks may have undone ours
+		},
+	}
+	if len(c.Peers) > 0 {
+		v.peers = newPeerNames(c.Peers, func(p []netip.Addr) { v.router.SetPeers(p) }, v.log)
+		o.OnStranger = func(netip.Addr) { v.peers.again() }
+	}
+	c.VRRP.Unicast = v.peers != nil
+	var err error
+	v.router, err = router.New(c.VRRP, o)
+	return v, err
+}
+
+// run runs the virtual router until ctx ends and its reign with it.
+func (v *virtualRouter) run(ctx context.Context) error {
+	feeding, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var feeders sync.WaitGroup
+	defer feeders.Wait()
+	defer stop() // after Run: an orderly end still needs its interface
+	if v.peers != nil {
+		feeders.Go(func() { v.peers.run(feeding) })
+	}
+	feeders.Go(func() { v.watch(feeding) })
+	return v.router.Run(ctx)
+}
+
+// watch tells the router of its interface until ctx ends.
+func (v *virtualRouter) watch(ctx context.Context) {
+	spec := lan.Spec{
+		Interface: v.config.Interface,
+		VRID:      v.config.VRRP.VRID,
+		Addrs:     v.config.VRRP.Addrs,
+		Interval:  v.config.VRRP.Interval,
+		Multicast: v.peers == nil,
+		Logger:    v.log,
+	}
+	sink := lan.Sink{
+		Up: func(p *lan.Port) {
+			name := p.Name()
+			v.iface.Store(&name)
+			v.log.Info("interface up", "iface", name, "source", p.Source())
+			v.router.Attach(p)
+		},
+		Down: func(reason error) {
+			v.iface.Store(nil)
+			v.log.Warn("interface not usable", "err", reason)
+			v.router.Detach(reason)
+		},
+		AddressRemoved: v.router.AddressRemoved,
+		Suspended:      v.router.Suspended,
+	}
+	for ctx.Err() == nil {
+		err := lan.Watch(ctx, spec, sink)
+		if ctx.Err() != nil {
+			return
+		}
+		v.log.Error("interface watch ended, starting it anew", "err", err)
+		sink.Down(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// standing is what a verdict allows this virtual router.
+func (v *virtualRouter) standing(verdict health.Verdict) vrrp.Standing {
+	switch verdict.State {
+	case health.Starting:
+		return vrrp.Pending
+	case health.Healthy, health.Repairing:
+		return vrrp.Healthy
+	}
+	if v.config.Release {
+		return vrrp.Out
+	}
+	return vrrp.LastResort
+}
+
+// warnings are what a person should know of v.
+func (v *virtualRouter) warnings() []string {
+	if v.peers == nil {
+		return nil
+	}
+	return v.peers.Warnings()
+}
+
+func (v *virtualRouter) interfaceName() string {
+	if name := v.iface.Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// status is the virtual router's part of the node's status.
+func (v *virtualRouter) status() status.VirtualRouter {
+	r := v.router.Status()
+	s := status.VirtualRouter{
+		Name:      v.config.Name,
+		VRID:      v.config.VRRP.VRID,
+		Interface: v.interfaceName(),
+		State:     r.State.String(),
+		Priority:  r.Priority,
+		Since:     r.Since,
+		Reason:    r.Reason,
+		Addresses: v.config.VRRP.Addrs,
+		Counters:  counters(r),
+	}
+	if r.Active.Addr.IsValid() {
+		s.Active = &status.Peer{Address: r.Active.Addr, Priority: r.Active.Priority}
+	}
+	return s
+}
+
+func counters(r router.Status) status.Counters {
+	c := status.Counters{
+		AdvertisementsSent:     r.LAN.Sent,
+		AdvertisementsReceived: r.Counters.Received,
+		PriorityZeroSent:       r.LAN.PriorityZeroSent,
+		PriorityZeroReceived:   r.Counters.PriorityZeroReceived,
+		BecameActive:           r.Counters.BecameActive,
+		LeftActive:             r.Counters.LeftActive,
+		Contradictions:         r.Counters.Contradictions,
+		Announcements:          r.LAN.Announcements,
+		SendErrors:             r.LAN.SendErrors,
+		AddressErrors:          r.LAN.AddressErrors,
+		Lateness: status.Lateness{
+			Buckets: r.LAN.Lateness.Buckets[:],
+			Max:     r.LAN.Lateness.Max,
+			Sum:     r.LAN.Lateness.Sum,
+		},
+	}
+	for reason, n := range r.LAN.Discarded {
+		if n > 0 {
+			if c.Discarded == nil {
+				c.Discarded = make(map[string]uint64)
+			}
+			c.Discarded[vrrp.Reason(reason).String()] = n
+		}
+	}
+	return c
+}
+
+// hookEvent is what a hook is told of v in state to.
+func hookEvent(v *virtualRouter, to vrrp.State, reason string) hook.Event {
+	state := to.String()
+	if to == vrrp.Initialize {
+		state = "stopped"
+	}
+	return hook.Event{
+		State:     state,
+		Name:      v.config.Name,
+		VRID:      v.config.VRRP.VRID,
+		Interface: v.interfaceName(),
+		Addresses: v.config.VRRP.Addrs,
+		Priority:  v.config.VRRP.Priority,
+		Reason:    reason,
+	}
+}

@@ -1,0 +1,145 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"ngha/supervisor/config"
+	"ngha/supervisor/control"
+	"ngha/supervisor/health"
+	"ngha/supervisor/metrics"
+	"ngha/supervisor/reap"
+	"ngha/vrrp"
+	"ngha/vrrp/lan"
+)
+
+// Run runs the node until ctx ends, a signal asks for the end, or nginx is
+// stopped from outside (nil then), or until it cannot be run (the error may
+// wrap ErrInvalid or ErrGivenUp). When it returns no process of nginx and no
+// address is left. sigs carries the signals of the process: SIGTERM, SIGQUIT
+// and SIGINT end it in an orderly way, a second one in haste, a third one at
+// once; SIGHUP reloads; SIGUSR1 makes nginx reopen its logs; others mean
+// nothing.
+func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
+	if err := reap.BecomeSubreaper(); err != nil {
+		return err
+	}
+	defer s.spawn(s.reap)()
+	if err := s.preflight(ctx); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	s.stopServing = s.serve()
+	s.stopHooks = s.spawn(s.hooks.Run)
+	s.draining, s.stopDraining = context.WithCancel(context.Background())
+	s.stopRouters = s.startRouters()
+	s.stopWatching = s.watch()
+	s.observe(health.Tick{}) // the first start begins to count
+	s.loop(ctx, sigs)
+	return s.shutdown(sigs)
+}
+
+// reap frees what others' dead children hold.
+func (s *Supervisor) reap(ctx context.Context) {
+	if err := s.children.Run(ctx); err != nil {
+		s.log.Warn("orphans not reaped", "err", err)
+	}
+}
+
+// serve answers on the control socket and the metrics port. stop lets what is
+// under way end.
+func (s *Supervisor) serve() (stop func()) {
+	stopControl := s.spawn(func(ctx context.Context) {
+		if err := (control.Server{Node: s, Logger: s.log}).Serve(ctx, s.control); err != nil {
+			s.log.Error("control socket closed", "err", err)
+		}
+	})
+	if s.metrics == nil {
+		return stopControl
+	}
+	stopMetrics := s.spawn(func(ctx context.Context) {
+		if err := (metrics.Server{Snapshot: s.Status, Logger: s.log}).Serve(ctx, s.metrics); err != nil {
+			s.log.Error("metrics endpoint closed", "err", err)
+		}
+	})
+	return func() {
+		stopControl()
+		stopMetrics()
+	}
+}
+
+// startRouters runs the virtual routers. stop ends their reigns, all at the
+// same time, and returns when no address is left.
+func (s *Supervisor) startRouters() (stop func()) {
+	return s.spawn(func(ctx context.Context) {
+		var running sync.WaitGroup
+		defer running.Wait()
+		for _, v := range s.routers {
+			v.router.SetStanding(vrrp.Pending)
+			running.Go(func() { v.run(ctx) })
+		}
+	})
+}
+
+// watch asks nginx, and the checks, how they are.
+func (s *Supervisor) watch() (stop func()) {
+	prober := health.Prober[answer]{Probe: s.ask, Interval: s.config.Health.Interval, Timeout: s.config.Health.Timeout}
+	return s.spawn(func(ctx context.Context) {
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		for _, c := range s.config.Checks {
+			check := s.check(c)
+			watching.Go(func() { check.Run(ctx, s.turns) })
+		}
+		prober.Run(ctx, s.answers)
+	})
+}
+
+// ask is one probe of nginx.
+func (s *Supervisor) ask(ctx context.Context) (a answer, err error) {
+	master, probe := s.master.Load(), s.probe.Load()
+	if master != nil {
+		a.stopping = master.Stopping()
+	}
+	switch {
+	case probe != nil:
+		a.status, err = probe.Check(ctx)
+	case master == nil:
+		err = errors.New("no master runs")
+	}
+	return a, err
+}
+
+// check makes a configured check one that can be run.
+func (s *Supervisor) check(c config.Check) health.Check {
+	h := health.Check{Name: c.Name, Interval: c.Interval, Timeout: c.Timeout, Rise: c.Rise, Fall: c.Fall}
+	switch {
+	case c.ARP.IsValid():
+		h.Do = func(ctx context.Context) error { return lan.Probe(ctx, "", c.ARP) }
+	case c.HTTP != "":
+		h.Do = health.HTTP(c.HTTP)
+	case c.Link != "":
+		h.Do = health.Link(c.Link)
+	default:
+		h.Do = health.Exec(c.Exec, s.children)
+	}
+	return h
+}
+
+// spawn runs f beside the loop; stop ends it and returns when it has ended.
+func (s *Supervisor) spawn(f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/nginxctl"
+	"ngha/vrrp"
+)
+
+// ending is why the loop returned.
+type ending struct {
+	cause   error // nil: an orderly wish
+	outside bool  // nginx itself was told to stop, by somebody else
+}
+
+// What is kept back of the shutdown budget: for nginx after its grace has
+// ended, and for the hooks.
+const (
+	terminateReserve = 2 * time.Second
+	hooksReserve     = time.Second
+)
+
+// shutdown ends the node. The order is the point: the address goes first,
+// since nginx accepts nobody once it has been asked to quit, and who watches
+// from outside can watch to the end.
+func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
+	begun := time.Now()
+	end := begun.Add(s.config.Nginx.Shutdown)
+	s.log.Info("ending", "cause", s.ending.cause)
+
+	s.reloads.refuse("ngha is ending")
+	s.stopWatching()
+	s.abandon()
+	master := s.node.master
+	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master) })
+
+	if s.ending.outside {
+		for _, v := range s.routers {
+			v.router.SetStanding(vrrp.Out) // nobody is accepted any more: nothing to wait for
+		}
+	}
+	s.stopRouters()
+
+	err := s.stopNginx(end.Add(-terminateReserve - hooksReserve))
+	s.stopDraining()
+	s.publish()
+
+	hooks, cancel := context.WithDeadline(context.Background(), later(end, time.Now().Add(hooksReserve)))
+	defer cancel()
+	if err := s.hooks.Drain(hooks); err != nil {
+		s.log.Warn("hooks not finished", "err", err)
+	}
+	s.stopHooks()
+	stopHurry()
+	s.stopServing()
+	s.own.Wait()
+	s.log.Info("ended", "took", time.Since(begun))
+	return errors.Join(s.ending.cause, err)
+}
+
+// stopNginx ends nginx, which may finish what it serves until grace. One that
+// was stopped from outside may take all the time it wants.
+func (s *Supervisor) stopNginx(grace time.Time) error {
+	master := s.node.master
+	if master == nil {
+		return s.stopLeftovers()
+	}
+	if s.ending.outside {
+		<-master.Done() // or hurry ends it
+		return nil
+	}
+	err := master.Stop(context.Background(), nginxctl.StopOptions{
+		Grace:     time.Until(grace),
+		Terminate: terminateReserve,
+	})
+	s.node.nginx.PID = 0
+	return err
+}
+
+// stopLeftovers ends the workers that a dead master left.
+func (s *Supervisor) stopLeftovers() error {
+	session, err := s.sessions.read()
+	if err != nil || session == 0 {
+		return err
+	}
+	left, err := nginxctl.Leftovers(session)
+	if err != nil {
+		return err
+	}
+	return nginxctl.Drain(context.Background(), left, 0)
+}
+
+// hurry hears the signals of a shutdown: the first one more that asks for an
+// end takes nginx's grace away, every later one kills it.
+func (s *Supervisor) hurry(ctx context.Context, sigs <-chan os.Signal, master *nginxctl.Master) {
+	patient := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-sigs:
+			if !asksForEnd(sig) || master == nil {
+				continue
+			}
+		}
+		if patient {
+			patient = false
+			s.log.Warn("ending nginx without grace")
+			s.own.Go(func() {
+				if err := master.Stop(ctx, nginxctl.StopOptions{Terminate: terminateReserve}); err != nil {
+					s.log.Warn("nginx not terminated", "err", err)
+				}
+			})
+			continue
+		}
+		s.log.Warn("killing nginx")
+		if err := master.Kill(); err != nil {
+			s.log.Warn("nginx not killed", "err", err)
+		}
+	}
+}
+
+func asksForEnd(sig os.Signal) bool {
+	return sig == unix.SIGTERM || sig == unix.SIGQUIT || sig == unix.SIGINT
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,63 @@
+package supervisor
+
+import (
+	"ngha/nginxctl"
+	"ngha/supervisor/health"
+	"ngha/supervisor/status"
+)
+
+// snapshot is the loop's part of the status.
+type snapshot struct {
+	health status.Health
+	nginx  status.Nginx
+}
+
+// publish makes the loop's state readable for others.
+func (s *Supervisor) publish() {
+	v := s.gate.Verdict()
+	next := snapshot{
+		health: status.Health{Healthy: v.State == health.Healthy, State: v.State.String(), Reason: v.Reason, Since: v.Since},
+		nginx:  s.node.nginx,
+	}
+	if p := s.probe.Load(); p != nil {
+		next.health.URL = p.URL
+	}
+	s.snapshot.Store(&next)
+}
+
+// Status returns what this node is and does now. Any goroutine may call it.
+func (s *Supervisor) Status() status.Status {
+	now := s.snapshot.Load()
+	st := status.Status{
+		Node:           s.config.Node,
+		Version:        s.options.Version,
+		Started:        s.started,
+		Health:         now.health,
+		Nginx:          now.nginx,
+		VirtualRouters: []status.VirtualRouter{},
+	}
+	st.HooksRun, st.HooksFailed = s.hooks.Counts()
+	if s.options.LogsDropped != nil {
+		st.LogsDropped = s.options.LogsDropped()
+	}
+	for _, v := range s.routers {
+		st.VirtualRouters = append(st.VirtualRouters, v.status())
+		st.Warnings = append(st.Warnings, v.warnings()...)
+	}
+	if now.nginx.Configuration == configurationStale {
+		st.Warnings = append(st.Warnings, "nginx's configuration on disk was not applied: "+now.nginx.Reason)
+	}
+	return st
+}
+
+func connections(s nginxctl.StubStatus) status.Connections {
+	return status.Connections{
+		Active:   s.Active,
+		Accepted: s.Accepted,
+		Handled:  s.Handled,
+		Requests: s.Requests,
+		Reading:  s.Reading,
+		Writing:  s.Writing,
+		Waiting:  s.Waiting,
+	}
+}

@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ngha/nginxctl"
+	"ngha/supervisor/config"
+	"ngha/supervisor/health"
+	"ngha/supervisor/hook"
+	"ngha/supervisor/reap"
+	"ngha/supervisor/status"
+)
+
+// What Run's errors wrap where it makes a difference to the caller.
+var (
+	// ErrInvalid: the configuration, ngha's or nginx's, does not hold; nothing
+	// was started.
+	ErrInvalid = errors.New("invalid configuration")
+	// ErrGivenUp: nginx could not be kept running and nothing serves any more.
+	ErrGivenUp = errors.New("nginx given up")
+)
+
+// Options tune a Supervisor. A nil *Options, or any zero field, means the
+// default.
+type Options struct {
+	Version     string        // shown in the status
+	Logger      *slog.Logger  // nil discards
+	LogsDropped func() uint64 // how many log lines were lost; nil: none
+}
+
+// Supervisor runs one node: its nginx and its virtual routers.
+type Supervisor struct {
+	config   config.Config
+	options  Options
+	log      *slog.Logger
+	started  time.Time
+	children *reap.Children
+	hooks    *hook.Runner
+	routers  []*virtualRouter
+	reloads  reloads
+	sessions sessions
+
+	// Written by the loop for others to read.
+	snapshot atomic.Pointer[snapshot]
+	master   atomic.Pointer[nginxctl.Master] // nil while none runs
+	probe    atomic.Pointer[nginxctl.Probe]  // nil: nginx is not asked
+
+	// The rest belongs to Run.
+
+	nginx  nginxctl.Nginx
+	gate   health.Gate
+	budget budget
+	node   node
+	ending *ending // nil: the loop goes on
+
+	job     job
+	jobs    chan func()                // what a finished job left to do; buffered for one
+	answers chan health.Result[answer] // of probes
+	turns   chan health.Event          // of checks
+
+	control, metrics net.Listener // metrics: nil for none
+	own              sync.WaitGroup
+	draining         context.Context // for as long as workers of earlier masters may go on
+
+	stopServing, stopHooks, stopDraining, stopRouters, stopWatching func()
+}
+
+// New returns a Supervisor for c. It does nothing until Run.
+func New(c config.Config, o *Options) (*Supervisor, error) {
+	s := &Supervisor{
+		config:   c,
+		started:  time.Now(),
+		children: reap.New(nil),
+		reloads:  reloads{asked: make(chan struct{}, 1)},
+		sessions: newSessions(c.Control.Socket),
+		gate:     health.Gate{Rise: c.Health.Rise, Fall: c.Health.Fall, Repair: c.Nginx.Repair},
+		budget:   budget{Limit: c.Nginx.Restarts, Window: time.Minute},
+		node:     node{nginx: status.Nginx{Configuration: configurationUnknown}},
+		jobs:     make(chan func(), 1),
+		answers:  make(chan health.Result[answer]),
+		turns:    make(chan health.Event),
+	}
+	if o != nil {
+		s.options = *o
+	}
+	if s.log = s.options.Logger; s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.nginx = nginxctl.Nginx{Command: c.Nginx.Command, Spawner: s.children}
+	var hooks []hook.Hook
+	for _, h := range c.Hooks {
+		hooks = append(hooks, hook.Hook(h))
+	}
+	s.hooks = hook.New(hooks, s.children, &hook.Options{Node: c.Node, Logger: s.log})
+	for _, check := range c.Checks {
+		s.gate.Checks = append(s.gate.Checks, check.Name)
+	}
+	for _, v := range c.VirtualRouters {
+		r, err := s.newVirtualRouter(v)
+		if err != nil {
+			return nil, fmt.Errorf("virtual router %s: %w", v.Name, err)
+		}
+		s.routers = append(s.routers, r)
+	}
+	s.publish()
+	return s, nil
+}
