@@ -108,6 +108,7 @@ func (s *Supervisor) reloadAsked() {
 			if probe != nil {
 				s.probe.Store(probe)
 			}
+			s.publish() // who is answered finds the status as told
 			answerAll(waiting, r)
 		}
 	})
