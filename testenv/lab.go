@@ -34,6 +34,8 @@ type Lab struct {
 	macs   map[string]string // hardware address to "host/interface"
 	closer []func()          // run last first, before the hosts end
 	binary string            // ngha, once built
+
+	arpProbes int // so far, to tell their hardware addresses apart
 }
 
 type namedLog struct{ name, path string }

@@ -47,6 +47,7 @@ func (b *Bridge) Attach(h *Host, addresses ...string) *Link {
 func (l *Link) Create() {
 	l.host.lab.t.Helper()
 	l.must("create", l.create())
+	l.settle()
 	l.host.links = append(l.host.links, l)
 	l.bridge.links = append(l.bridge.links, l)
 }
@@ -100,6 +101,7 @@ func (l *Link) Down() {
 func (l *Link) Up() {
 	l.host.lab.t.Helper()
 	l.must("set up", l.setAdmin(true))
+	l.settle()
 }
 
 func (l *Link) setAdmin(up bool) error {
@@ -136,6 +138,7 @@ func (l *Link) PortDown() {
 func (l *Link) PortUp() {
 	l.host.lab.t.Helper()
 	l.must("set the port up", l.setPort((*netlink.Handle).LinkSetUp))
+	l.settle()
 }
 
 func (l *Link) setPort(set func(*netlink.Handle, netlink.Link) error) error {
@@ -146,11 +149,35 @@ func (l *Link) setPort(set func(*netlink.Handle, netlink.Link) error) error {
 	return set(l.bridge.nl, port)
 }
 
+// settle waits until frames pass, if both ends are set up. The kernel tells the
+// bridge of a carrier a little later, and what is sent before is lost: the
+// first ARP request, say, which is repeated after a second only.
+func (l *Link) settle() {
+	l.host.lab.t.Helper()
+	l.host.lab.Await("the link of "+l.host.name+" to pass frames", awaitLimit, func() error {
+		port, err := l.bridge.nl.LinkByName(l.port)
+		if err != nil {
+			return err
+		}
+		end, err := l.host.nl.LinkByName(l.name)
+		if err != nil {
+			return err
+		}
+		p, e := port.Attrs(), end.Attrs()
+		wanted := p.Flags&net.FlagUp != 0 && e.Flags&net.FlagUp != 0
+		if wanted && (p.OperState != netlink.OperUp || e.OperState != netlink.OperUp) {
+			return fmt.Errorf("the port is %v, the host's end %v", p.OperState, e.OperState)
+		}
+		return nil
+	})
+}
+
 // Rename gives the host's interface another name, for which it goes down and
 // up.
 func (l *Link) Rename(name string) {
 	l.host.lab.t.Helper()
 	l.must("rename", l.rename(name))
+	l.settle()
 }
 
 func (l *Link) rename(name string) error {

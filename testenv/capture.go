@@ -1,0 +1,236 @@
+package testenv
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Capture holds the frames that came to a switch, or to one of its ports, from
+// the moment it was opened: all but TCP and UDP, whose mass would push out what
+// matters. Each frame is seen as it comes in, before any fault drops it.
+type Capture struct {
+	lab    *Lab
+	name   string
+	handle *pcapgo.EthernetHandle
+	index  int // of the interface
+
+	quit chan struct{}
+	done chan struct{} // closed when read has ended
+
+	mu     sync.Mutex
+	frames []Frame
+	err    error // that ended the reading too soon
+}
+
+const (
+	// snapLength is more than any frame of interest has.
+	snapLength = 512
+	// maxFrames bounds a capture's memory.
+	maxFrames = 1 << 20
+	// maxErrors in a row end a capture: an interface that goes down is one.
+	maxErrors = 10
+	// shownFrames are shown at the end of a failed test.
+	shownFrames = 80
+)
+
+// Capture captures what comes to the switch, each frame once, whichever port
+// it came in by. Open it before the daemons start. It is written to the lab's
+// directory in pcap format when the lab ends.
+func (b *Bridge) Capture() *Capture {
+	b.lab.t.Helper()
+	return b.capture(b.name)
+}
+
+// Capture captures what passes the link's port of the switch, in both
+// directions: what the host sent, and what reached it.
+func (l *Link) Capture() *Capture {
+	l.host.lab.t.Helper()
+	return l.bridge.capture(l.port)
+}
+
+func (b *Bridge) capture(device string) *Capture {
+	b.lab.t.Helper()
+	c := &Capture{lab: b.lab, name: device, quit: make(chan struct{}), done: make(chan struct{})}
+	if err := b.net.do(c.open); err != nil {
+		b.lab.t.Fatalf("capture on %s: %v", device, err)
+	}
+	b.lab.atEnd(c.end)
+	go c.read()
+	return c
+}
+
+func (c *Capture) open() error {
+	device, err := net.InterfaceByName(c.name)
+	if err != nil {
+		return err
+	}
+	c.index = device.Index
+	if c.handle, err = pcapgo.NewEthernetHandle(c.name); err != nil {
+		return err
+	}
+	if err := c.handle.SetCaptureLength(snapLength); err != nil {
+		return err
+	}
+	filter, err := bpf.Assemble(noTransport)
+	if err != nil {
+		return fmt.Errorf("assemble the filter: %w", err)
+	}
+	if err := c.handle.SetBPF(filter); err != nil {
+		return fmt.Errorf("set the filter: %w", err)
+	}
+	// A promiscuous bridge gets a copy of every frame it forwards.
+	if err := c.handle.SetPromiscuous(true); err != nil {
+		return fmt.Errorf("set promiscuous: %w", err)
+	}
+	return nil
+}
+
+// noTransport lets everything through but TCP and UDP.
+var noTransport = []bpf.Instruction{
+	bpf.LoadAbsolute{Off: 12, Size: 2},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IP, SkipFalse: 2},
+	bpf.LoadAbsolute{Off: 14 + 9, Size: 1}, // protocol
+	bpf.Jump{Skip: 2},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IPV6, SkipFalse: 3},
+	bpf.LoadAbsolute{Off: 14 + 6, Size: 1}, // next header
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.IPPROTO_TCP, SkipTrue: 2},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.IPPROTO_UDP, SkipTrue: 1},
+	bpf.RetConstant{Val: snapLength},
+	bpf.RetConstant{Val: 0},
+}
+
+// read owns the handle until it is closed.
+func (c *Capture) read() {
+	defer close(c.done)
+	for failed := 0; ; {
+		data, info, err := c.handle.ReadPacketData()
+		if c.ended() {
+			return
+		}
+		if err != nil {
+			if failed++; failed == maxErrors {
+				c.mu.Lock()
+				c.err = err
+				c.mu.Unlock()
+				return
+			}
+			continue
+		}
+		failed = 0
+		if info.InterfaceIndex != c.index {
+			continue // from before the handle was bound
+		}
+		c.add(decodeFrame(data, info.Timestamp))
+	}
+}
+
+func (c *Capture) ended() bool {
+	select {
+	case <-c.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c *Capture) add(f Frame) {
+	f.From = c.lab.Owner(f.Src)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.frames) == maxFrames {
+		c.err = errors.New("there were too many frames: the later ones are missing")
+		return
+	}
+	c.frames = append(c.frames, f)
+}
+
+// Frames returns what was captured so far. It fails the test when frames are
+// known to be missing: no law can be checked then.
+func (c *Capture) Frames() Frames {
+	c.lab.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		c.lab.t.Fatalf("capture on %s: %v", c.name, c.err)
+	}
+	return Frames(c.frames[:len(c.frames):len(c.frames)])
+}
+
+// Await waits for a frame that meets every condition, at most limit, and
+// returns the first. Frames captured before the call count: use After to leave
+// them out.
+func (c *Capture) Await(what string, limit time.Duration, conditions ...Match) Frame {
+	c.lab.t.Helper()
+	var found Frame
+	seen := 0
+	c.lab.Await(what+" on "+c.name, limit, func() error {
+		frames := c.Frames()
+		for _, f := range frames[seen:] {
+			if All(conditions...)(f) {
+				found = f
+				return nil
+			}
+		}
+		seen = len(frames)
+		return fmt.Errorf("none of %d frames is one", seen)
+	})
+	return found
+}
+
+// end closes the capture, checks that nothing is missing and keeps it as a
+// file.
+func (c *Capture) end() {
+	stats, err := c.handle.Stats()
+	if err != nil {
+		c.lab.t.Errorf("capture on %s: %v", c.name, err)
+	} else if stats.Drops > 0 {
+		c.lab.t.Errorf("capture on %s: the kernel dropped %d frames", c.name, stats.Drops)
+	}
+	close(c.quit)
+	if err := c.handle.Close(); err != nil {
+		c.lab.t.Errorf("close the capture on %s: %v", c.name, err)
+	}
+	<-c.done
+	if err := c.write(c.lab.path(c.name + ".pcap")); err != nil {
+		c.lab.t.Errorf("capture on %s: %v", c.name, err)
+	}
+	if c.lab.t.Failed() {
+		c.lab.t.Logf("=== last frames on %s\n%s", c.name, c.tail(shownFrames))
+	}
+}
+
+func (c *Capture) tail(n int) string {
+	var b strings.Builder
+	for _, f := range c.frames[max(0, len(c.frames)-n):] {
+		fmt.Fprintln(&b, f)
+	}
+	return b.String()
+}
+
+func (c *Capture) write(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := pcapgo.NewWriterNanos(file)
+	err = w.WriteFileHeader(snapLength, layers.LinkTypeEthernet)
+	for _, f := range c.frames {
+		if err != nil {
+			break
+		}
+		info := gopacket.CaptureInfo{Timestamp: f.At, CaptureLength: len(f.Data), Length: len(f.Data)}
+		err = w.WritePacket(info, f.Data)
+	}
+	return errors.Join(err, file.Close())
+}
