@@ -22,11 +22,17 @@ type listener struct {
 	unlock sync.Once
 }
 
+// maxPath is what sockaddr_un has room for, less the zero at the end.
+const maxPath = 107
+
 // Listen creates socket, and its directory where there is none, and listens on
 // it. Root alone may connect, and group too where it is not "" (a name or a
 // number). A socket that a killed ngha has left there is replaced; while another
 // ngha is alive, Listen fails and names it. Close removes the socket.
 func Listen(socket, group string) (net.Listener, error) {
+	if len(socket) > maxPath {
+		return nil, fmt.Errorf("control socket %s: a socket's path has %d bytes at most, and this one %d; choose a shorter one (--socket)", socket, maxPath, len(socket))
+	}
 	mode, gid := uint32(0o600), -1
 	if group != "" {
 		var err error
