@@ -84,7 +84,8 @@ func (l logMarks) faults(pid int) []string {
 	var faults []string
 	for _, f := range l.files {
 		for line := range strings.Lines(f.read()) {
-			if fault, ok := parseFault(line, pid); ok && !slices.Contains(faults, fault) {
+			fault, by, ok := parseFault(line)
+			if ok && (by == pid || by == 0) && !slices.Contains(faults, fault) {
 				faults = append(faults, fault)
 			}
 		}
@@ -112,17 +113,18 @@ var (
 	// 2026/11/23 06:00:00 [emerg] 4711#4711: *7 bind() to ... failed
 	logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*?)\s*$`)
 	// nginx: [emerg] bind() to ... failed
-	stderrLine = regexp.MustCompile(`^nginx: \[(emerg|alert|crit)\] (.*?)\s*$`)
+	stderrLine = regexp.MustCompile(`^nginx: (\[(?:emerg|alert|crit)\] .*?|invalid option.*?)\s*$`)
 )
 
 // parseFault takes the message from a line of an error log, or from one of
-// standard error, where nginx leaves time and process id out.
-func parseFault(line string, pid int) (string, bool) {
-	if m := logLine.FindStringSubmatch(line); m != nil && m[2] == strconv.Itoa(pid) {
-		return "[" + m[1] + "] " + m[3], true
+// standard error, where nginx leaves the process id out: pid is 0 then.
+func parseFault(line string) (fault string, pid int, ok bool) {
+	if m := logLine.FindStringSubmatch(line); m != nil {
+		pid, err := strconv.Atoi(m[2])
+		return "[" + m[1] + "] " + m[3], pid, err == nil
 	}
 	if m := stderrLine.FindStringSubmatch(line); m != nil {
-		return "[" + m[1] + "] " + m[2], true
+		return m[1], 0, true
 	}
-	return "", false
+	return "", 0, false
 }

@@ -22,7 +22,7 @@ type directive struct {
 // found so far still counts.
 func parse(file, text string) []directive {
 	tokens := crossplane.LexWithOptions(strings.NewReader(text), crossplane.LexOptions{
-		Lexers: []crossplane.RegisterLexer{luaLexer()},
+		Lexers: []crossplane.RegisterLexer{registerLua()},
 	})
 	list, _ := parseBlock(file, tokens)
 	for range tokens { // the lexer's goroutine ends when all is taken
@@ -79,32 +79,35 @@ func expand(files []File) []directive {
 		byPath[f.Path] = parse(f.Path, f.Text)
 	}
 	e := expander{byPath: byPath, dir: filepath.Dir(files[0].Path)}
-	return e.list(byPath[files[0].Path], 0)
+	return e.file(files[0].Path)
 }
 
 type expander struct {
 	byPath map[string][]directive
-	dir    string // where relative includes begin
+	dir    string   // where relative includes begin
+	within []string // files being expanded; one of them again has no end
 }
 
-// maxIncludes is deeper than any configuration that nginx accepts.
-const maxIncludes = 64
+func (e expander) file(path string) []directive {
+	if slices.Contains(e.within, path) {
+		return nil
+	}
+	e.within = append(slices.Clone(e.within), path)
+	return e.list(e.byPath[path])
+}
 
-func (e expander) list(in []directive, depth int) []directive {
+func (e expander) list(in []directive) []directive {
 	out := make([]directive, 0, len(in))
 	for _, d := range in {
 		if d.name != "include" || len(d.args) != 1 {
 			if d.block != nil {
-				d.block = e.list(d.block, depth)
+				d.block = e.list(d.block)
 			}
 			out = append(out, d)
 			continue
 		}
-		if depth == maxIncludes {
-			continue
-		}
 		for _, path := range e.matches(d.args[0]) {
-			out = append(out, e.list(e.byPath[path], depth+1)...)
+			out = append(out, e.file(path)...)
 		}
 	}
 	return out

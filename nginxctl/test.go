@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -18,11 +19,8 @@ type TestError struct {
 func (e *TestError) Error() string {
 	var faults []string
 	for line := range strings.Lines(e.Output) {
-		line = strings.TrimPrefix(strings.TrimSpace(line), "nginx: ")
-		for _, level := range []string{"[emerg]", "[alert]", "[crit]", "invalid option"} {
-			if strings.HasPrefix(line, level) {
-				faults = append(faults, line)
-			}
+		if fault, _, ok := parseFault(line); ok && !slices.Contains(faults, fault) {
+			faults = append(faults, fault)
 		}
 	}
 	if len(faults) == 0 {
