@@ -47,6 +47,12 @@ type ARPRequest struct {
 // ARPResult is what an ARP probe saw.
 type ARPResult []ARPRequest
 
+// probePrefix begins the hardware addresses that ARP probes ask from; no host's
+// begins so.
+const probePrefix = 0x06
+
+func isProbe(mac net.HardwareAddr) bool { return len(mac) > 0 && mac[0] == probePrefix }
+
 // ProbeARP begins to ask the network of link, from its host, who has the
 // address, once every so often, until Stop or the lab's end.
 func (l *Link) ProbeARP(address string, every time.Duration) *ARPProbe {
@@ -55,7 +61,7 @@ func (l *Link) ProbeARP(address string, every time.Duration) *ARPProbe {
 	p := &ARPProbe{lab: lab, every: every, quit: make(chan struct{})}
 	lab.arpProbes++
 	// The last byte tells which request an answer belongs to.
-	p.source = net.HardwareAddr{0x06, 0, 0, 0, byte(lab.arpProbes), 0}
+	p.source = net.HardwareAddr{probePrefix, 0, 0, 0, byte(lab.arpProbes), 0}
 	err := l.host.Do(func() error { return p.open(l, address) })
 	if err != nil {
 		lab.t.Fatalf("probe %s by ARP from %s: %v", address, l.host.name, err)

@@ -210,9 +210,11 @@ func (c *Capture) end() {
 	}
 }
 
+// tail shows the last n frames, those of ARP probes left out.
 func (c *Capture) tail(n int) string {
+	frames := Frames(c.frames).Where(func(f Frame) bool { return !isProbe(f.Src) && !isProbe(f.Dst) })
 	var b strings.Builder
-	for _, f := range c.frames[max(0, len(c.frames)-n):] {
+	for _, f := range frames[max(0, len(frames)-n):] {
 		fmt.Fprintln(&b, f)
 	}
 	return b.String()

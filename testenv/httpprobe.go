@@ -84,10 +84,11 @@ func (h *Host) newProbe(address string, every time.Duration) (*Probe, error) {
 // seen. Further calls return the same.
 func (p *Probe) Stop() Result {
 	p.stop.Do(func() {
+		stopped := time.Now()
 		close(p.quit)
 		p.pending.Wait()
 		p.sockets.close()
-		p.result.Stopped = time.Now()
+		p.result.Stopped = stopped
 		p.result.sort()
 	})
 	return p.result
