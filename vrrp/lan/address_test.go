@@ -210,6 +210,26 @@ func TestOwnReleaseIsNotTold(t *testing.T) {
 	w.first("198.51.100.100", "eth0 itself")
 }
 
+// TestRemovalOfWhatIsNotHeldIsNotTold: another process had the address.
+func TestRemovalOfWhatIsNotHeldIsNotTold(t *testing.T) {
+	_, h := solo(t)
+	w := watch(t, h, spec(vip))
+	p := w.port()
+	must(t, h, func() error {
+		r, err := openRequests()
+		if err != nil {
+			return err
+		}
+		defer r.close()
+		if err := r.install(p.index, p.addrs[0], 1000); err != nil {
+			return err
+		}
+		return r.remove(p.index, p.addrs[0])
+	})
+	h.Links()[0].PortDown()
+	w.first("no carrier")
+}
+
 func TestLeaseIsRestoredWhereSomebodyMadeItEndless(t *testing.T) {
 	_, h := solo(t)
 	w := watch(t, h, spec(vip))

@@ -121,6 +121,14 @@ func TestChoose(t *testing.T) {
 			want: "eth0 from 198.51.100.1: [198.51.100.100/32]",
 		},
 		{
+			name: "nor where it holds the near end of a point-to-point link",
+			spec: named("eth0", "198.51.100.100/24"),
+			t: with(&table{links: kernel(own).links}, 1, "198.51.100.1/32", func(a *address) {
+				a.network = netip.MustParsePrefix("203.0.113.1/32")
+			}),
+			want: "eth0 from 198.51.100.1: [198.51.100.100/32]",
+		},
+		{
 			name: "nor where the network is another interface's",
 			spec: named("eth1", "198.51.100.100/24"),
 			t:    kernel(own, "203.0.113.1/24"),

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
@@ -196,5 +197,21 @@ func TestWritePacketTellsThatAFirewallDrops(t *testing.T) {
 		if !errors.Is(err, unix.EPERM) {
 			t.Errorf("WritePacket to %s: %v, want %v", dst, err, unix.EPERM)
 		}
+	}
+}
+
+// TestWritePacketTellsThatTheQueueIsFull: the queue of the interface has no
+// room for a single packet.
+func TestWritePacketTellsThatTheQueueIsFull(t *testing.T) {
+	p := newPair(t)
+	must(t, p.hostA, func() error {
+		return netlink.QdiscAdd(&netlink.Tbf{
+			QdiscAttrs: netlink.QdiscAttrs{LinkIndex: p.a.index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+			Rate:       1000, Buffer: 160_000, Limit: 10, // bytes a second, ticks of 64 ns, bytes
+		})
+	})
+	err := p.a.WritePacket(vrrp.Packet{Dst: vrrp.GroupIPv4, Payload: []byte{0x31, 7}})
+	if !errors.Is(err, unix.ENOBUFS) {
+		t.Errorf("WritePacket: %v, want %v", err, unix.ENOBUFS)
 	}
 }
