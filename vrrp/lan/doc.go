@@ -13,18 +13,18 @@
 // the kernel removes the address by itself. So an address cannot outlive its
 // owner by more than the lease and a second.
 //
-// Every address carries the tag 112 in the kernel's IFA_PROTO attribute ("ip
-// -d address" prints it as "proto 0x70"). It tells our addresses from the
-// node's own: a tagged address is never the source of advertisements, and what
-// a killed run left behind is removed before a new one begins. Kernels before
-// 5.18 do not keep the tag. There such a leftover counts as the node's own
-// until its lease ends, which delays the new run by as much.
+// Every address carries the tag 112 in the kernel's IFA_PROTO attribute, which
+// recent versions of "ip address" print as its proto. It tells our addresses
+// from the node's own: a tagged address is never the source of advertisements,
+// and what a killed run left behind is removed before a new one begins. Kernels
+// before 5.18 do not keep the tag. There such a leftover counts as the node's
+// own until its lease ends, which delays the new run by as much.
 //
 // An address is installed as /32. A length written in the configuration is
 // used only where the node has no own address in that network: beside one, the
 // kernel would make either a secondary of the other and delete both together.
-// As /32 it has no network, is nobody's secondary, and is never chosen as the
-// source of the node's own connections.
+// As /32 it has no network and is nobody's secondary, and as it comes after the
+// node's own address, that one stays the source of the node's own connections.
 //
 // # Namespaces
 //
