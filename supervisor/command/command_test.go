@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,20 +13,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ngha/supervisor/reap"
 )
-
-// plain starts and waits as os/exec does.
-type plain struct{}
-
-func (plain) Start(c *exec.Cmd) error { return c.Start() }
-func (plain) Wait(c *exec.Cmd) error  { return c.Wait() }
 
 func shell(script string, args ...string) Command {
 	return Command{Argv: append([]string{"sh", "-c", script, "sh"}, args...)}
 }
 
 func TestRunReturnsWhatWasPrinted(t *testing.T) {
-	got, err := Run(t.Context(), plain{}, shell(`echo to stdout; printf 'to\tstderr\n' >&2`))
+	got, err := Run(t.Context(), reap.New(nil), shell(`echo to stdout; printf 'to\tstderr\n' >&2`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +32,7 @@ func TestRunReturnsWhatWasPrinted(t *testing.T) {
 }
 
 func TestRunKeepsTheEndOfALongOutput(t *testing.T) {
-	got, err := Run(t.Context(), plain{}, shell(`i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done`))
+	got, err := Run(t.Context(), reap.New(nil), shell(`i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +42,7 @@ func TestRunKeepsTheEndOfALongOutput(t *testing.T) {
 }
 
 func TestRunQuotesTheOutputInItsError(t *testing.T) {
-	_, err := Run(t.Context(), plain{}, shell(`echo no such address; exit 4`))
+	_, err := Run(t.Context(), reap.New(nil), shell(`echo no such address; exit 4`))
 	if err == nil {
 		t.Fatal("no error for exit status 4")
 	}
@@ -59,7 +54,7 @@ func TestRunQuotesTheOutputInItsError(t *testing.T) {
 func TestRunStatesTheEnvironment(t *testing.T) {
 	t.Setenv("SECRET", "x")
 	c := Command{Argv: []string{"env"}, Env: []string{"NGHA_NAME=web"}}
-	got, err := Run(t.Context(), plain{}, c)
+	got, err := Run(t.Context(), reap.New(nil), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +64,7 @@ func TestRunStatesTheEnvironment(t *testing.T) {
 }
 
 func TestRunUsesNoShell(t *testing.T) {
-	got, err := Run(t.Context(), plain{}, Command{Argv: []string{"echo", "$HOME;", "`id`"}})
+	got, err := Run(t.Context(), reap.New(nil), Command{Argv: []string{"echo", "$HOME;", "`id`"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +78,7 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Run(ctx, plain{}, shell(`sleep 600 & echo $! >"$1.new"; mv "$1.new" "$1"; wait`, pidFile))
+		_, err := Run(ctx, reap.New(nil), shell(`sleep 600 & echo $! >"$1.new"; mv "$1.new" "$1"; wait`, pidFile))
 		ended <- err
 	}()
 	grandchild := awaitPID(t, pidFile)
@@ -101,7 +96,7 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 func TestRunLeavesAloneWhatAProgramLeftRunning(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	// The background process holds the output open; Run must not wait for it.
-	out, err := Run(t.Context(), plain{}, shell(`sleep 600 & echo $! >"$1.new"; mv "$1.new" "$1"; echo done`, pidFile))
+	out, err := Run(t.Context(), reap.New(nil), shell(`sleep 600 & echo $! >"$1.new"; mv "$1.new" "$1"; echo done`, pidFile))
 	if err != nil || out != "done" {
 		t.Errorf("Run = %q, %v, want done", out, err)
 	}
@@ -115,10 +110,10 @@ func TestRunLeavesAloneWhatAProgramLeftRunning(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
-	if _, err := Run(t.Context(), plain{}, Command{}); err == nil {
+	if _, err := Run(t.Context(), reap.New(nil), Command{}); err == nil {
 		t.Error("no error without a program")
 	}
-	if _, err := Run(t.Context(), plain{}, Command{Argv: []string{"/nonexistent/program"}}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Run(t.Context(), reap.New(nil), Command{Argv: []string{"/nonexistent/program"}}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want that there is no such program", err)
 	}
 }

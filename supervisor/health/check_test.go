@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,13 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ngha/supervisor/reap"
 )
-
-// plain starts and waits as os/exec does.
-type plain struct{}
-
-func (plain) Start(c *exec.Cmd) error { return c.Start() }
-func (plain) Wait(c *exec.Cmd) error  { return c.Wait() }
 
 func TestHTTP(t *testing.T) {
 	tests := []struct {
@@ -73,14 +68,14 @@ func TestHTTPEndsWithItsContext(t *testing.T) {
 }
 
 func TestExec(t *testing.T) {
-	if err := Exec([]string{"true"}, plain{})(t.Context()); err != nil {
+	if err := Exec([]string{"true"}, reap.New(nil))(t.Context()); err != nil {
 		t.Errorf("exit 0: %v", err)
 	}
-	err := Exec([]string{"sh", "-c", "echo disk is full >&2; exit 3"}, plain{})(t.Context())
+	err := Exec([]string{"sh", "-c", "echo disk is full >&2; exit 3"}, reap.New(nil))(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("error %v, want one with the status and the output", err)
 	}
-	if err := Exec([]string{filepath.Join(t.TempDir(), "absent")}, plain{})(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+	if err := Exec([]string{filepath.Join(t.TempDir(), "absent")}, reap.New(nil))(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want that there is no such program", err)
 	}
 }

@@ -141,7 +141,7 @@ func (g *Gate) apply(now time.Time, ev Event) {
 }
 
 func (g *Gate) masterDied(now time.Time, err error) {
-	g.master, g.ok = false, 0
+	g.master = false
 	g.exit = "nginx's master died"
 	if err != nil {
 		g.exit += ": " + err.Error()

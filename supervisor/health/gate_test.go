@@ -80,6 +80,10 @@ func TestGate(t *testing.T) {
 			steps:  []step{{0, Tick{}, Starting}, {1 * ms, failed, Starting}, {1000 * ms, Tick{}, Ill}},
 			reason: "nginx has not answered within 1s: connection refused", since: time.Second,
 		}, {
+			name: "quotes no error that an answer has followed", gate: Gate{Start: time.Second},
+			steps:  []step{{0, MasterStarted{}, Starting}, {1 * ms, failed, Starting}, {999 * ms, ProbeOK{}, Starting}, {1000 * ms, Tick{}, Ill}},
+			reason: "nginx has not answered within 1s", since: time.Second,
+		}, {
 			name: "an answer that comes with the deadline counts",
 			steps: []step{
 				{0, MasterStarted{}, Starting}, {1 * ms, ProbeOK{}, Starting}, {10000 * ms, ProbeOK{}, Healthy},
@@ -168,6 +172,10 @@ func TestGate(t *testing.T) {
 			steps:  after(repairing, step{1100 * ms, GivenUp{}, Ill}, step{1200 * ms, ProbeOK{}, Ill}, step{1300 * ms, ProbeOK{}, Ill}),
 			reason: "nginx is not started again", since: 1100 * ms,
 		}, {
+			name:   "giving up is over after Rise answers, if a master lives after all",
+			steps:  after(healthy, step{500 * ms, GivenUp{}, Ill}, step{600 * ms, ProbeOK{}, Ill}, step{700 * ms, ProbeOK{}, Healthy}),
+			reason: "nginx answers", since: 700 * ms,
+		}, {
 			name: "a reset is ill until the new nginx has answered",
 			steps: after(ill, step{11 * time.Second, Reset{"frozen for 10s"}, Ill}, step{11100 * ms, ProbeOK{}, Ill}, step{11200 * ms, ProbeOK{}, Ill},
 				step{12 * time.Second, MasterStarted{}, Ill}, step{12100 * ms, ProbeOK{}, Ill}, step{12200 * ms, ProbeOK{}, Healthy}),
@@ -202,6 +210,14 @@ func TestGate(t *testing.T) {
 				{3 * ms, CheckPassed{"b"}, Starting},
 			},
 			reason: "first result awaited of check a",
+		}, {
+			name: "while nginx starts that is the reason, checks or not", gate: Gate{Checks: []string{"a"}},
+			steps:  []step{{0, Tick{}, Starting}},
+			reason: "nginx is starting",
+		}, {
+			name: "an nginx that is ill awaits no check", gate: Gate{Checks: []string{"a"}},
+			steps:  []step{{0, Tick{}, Starting}, {1 * ms, GivenUp{"no nginx"}, Ill}, {10000 * ms, Tick{}, Ill}},
+			reason: "no nginx", since: 1 * ms,
 		}, {
 			name: "is healthy with the last first result", gate: Gate{Checks: []string{"a", "b"}},
 			steps: []step{
