@@ -103,3 +103,7 @@ func allGone(t *testing.T, session int) {
 		t.Errorf("processes of session %d live: %v", session, procs)
 	}
 }
+
+func withCancel(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(testContext(t))
+}

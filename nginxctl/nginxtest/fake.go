@@ -87,7 +87,8 @@ const (
 )
 
 // Main becomes the fake nginx when the test binary has been started as one, and
-// does not return then.
+// does not return then. It leaves by syscall.Exit, since the race detector holds
+// up os.Exit for a second.
 func Main() {
 	dir := os.Getenv(folder)
 	if dir == "" {
@@ -120,12 +121,12 @@ func Main() {
 	default:
 		f.command(os.Args[1:])
 	}
-	os.Exit(0)
+	syscall.Exit(0)
 }
 
 func fatal(err error) {
 	fmt.Fprintln(os.Stderr, "fake nginx:", err)
-	os.Exit(70)
+	syscall.Exit(70)
 }
 
 type fake struct {
@@ -158,7 +159,7 @@ func (f fake) test(print bool) {
 	}
 	if f.FailTest != "" {
 		fmt.Fprintln(os.Stderr, f.FailTest)
-		os.Exit(1)
+		syscall.Exit(1)
 	}
 	if print {
 		fmt.Printf("# configuration file %s/nginx.conf:\nhttp { server { listen unix:%s/http.sock; location = /stub_status { stub_status; } } }\n\n", f.dir, f.dir)
@@ -169,7 +170,7 @@ func (f fake) end() {
 	if f.Says != "" {
 		fmt.Fprintln(os.Stderr, f.Says)
 	}
-	os.Exit(f.ExitCode)
+	syscall.Exit(f.ExitCode)
 }
 
 func (f fake) exec(args []string) {
@@ -188,7 +189,7 @@ func (f fake) master() {
 	listener, err := net.Listen("unix", filepath.Join(f.dir, "http.sock"))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "nginx: [emerg] %v\n", err)
-		os.Exit(1)
+		syscall.Exit(1)
 	}
 	go func() { _ = http.Serve(listener, http.HandlerFunc(f.answer)) }() // ends with the process
 	endWorker := func() {}
