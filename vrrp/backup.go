@@ -110,10 +110,11 @@ func (m *Machine) wakeBackup(now time.Time) {
 // backupTimer handles Timer in Backup.
 func (m *Machine) backupTimer(now time.Time) {
 	b := &m.backup
-	switch {
-	case due(m.retry.until, now):
+	if due(m.retry.until, now) {
 		m.retry.until = time.Time{}
 		b.since, b.wait = now, waitFull
+	}
+	switch {
 	case due(m.down(), now):
 		m.takeOver(now, m.whyDown(now))
 	case due(b.failback, now):
