@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,10 +67,28 @@ func buildNgha() (*os.File, error) {
 	}
 	module := strings.TrimSuffix(reflect.TypeFor[Lab]().PkgPath(), "/testenv")
 	args = append(args, module+"/cmd/ngha")
+	if err := noteSources(); err != nil {
+		return nil, fmt.Errorf("read the sources: %w", err)
+	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
 	return os.Open(path)
+}
+
+// noteSources opens every directory of the module. go test notes what a test
+// opens, and would otherwise repeat a cached result when ngha has changed.
+func noteSources() error {
+	mod, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(filepath.Dir(string(mod)), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 1 {
+			return fs.SkipDir
+		}
+		return err
+	})
 }
 
 // raceDetector reports whether this program was built with -race.

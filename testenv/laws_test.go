@@ -47,7 +47,7 @@ func TestLawsBite(t *testing.T) {
 		{"a takeover after silence", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{3600, 2, 100}, [3]int{4600, 2, 100}), false},
 		{"a takeover after priority 0", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{900, 1, 0}, [3]int{1500, 2, 100}, [3]int{2500, 2, 100}), false},
 		{"one advertisement crosses another", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{500, 2, 100}, [3]int{1000, 1, 200}), false},
-		{"two speakers", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{500, 2, 100}, [3]int{1000, 1, 200}, [3]int{1500, 2, 100}, [3]int{2000, 1, 200}), true},
+		{"two speakers", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{500, 2, 100}, [3]int{1000, 1, 200}, [3]int{1500, 2, 100}, [3]int{2000, 1, 200}, [3]int{2500, 2, 100}), true},
 		{"two speakers, one of whom releases late", oneSpeaker, wire([3]int{0, 1, 200}, [3]int{100, 2, 100}, [3]int{1000, 1, 200}, [3]int{1200, 2, 100}, [3]int{1300, 1, 0}), true},
 		{"announced in time", announced, wire([3]int{0, 1, 200}, [3]int{10, 1, -1}), false},
 		{"announced late", announced, wire([3]int{0, 1, 200}, [3]int{60, 1, -1}), true},

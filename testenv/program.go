@@ -62,7 +62,7 @@ type run struct {
 	program Program
 	ctx     context.Context
 
-	mu       sync.Mutex
+	mu       sync.Mutex // also keeps lines of output apart
 	failed   bool
 	cleanups []func()
 }
@@ -74,6 +74,8 @@ func (r *run) Name() string             { return r.program.Title }
 func (r *run) Context() context.Context { return r.ctx }
 
 func (r *run) Logf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	fmt.Fprintf(r.program.Out, format+"\n", args...)
 }
 
