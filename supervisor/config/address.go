@@ -51,7 +51,7 @@ func (d *decoder) address(n *node) (netip.Prefix, bool) {
 		cure = "write an IPv4 address such as 198.51.100.100, with a length (/24) only if it shall be installed with it"
 	case what != "":
 	case p.Bits() == 0:
-		what, cure = fmt.Sprintf("%s has the length 0, a whole Internet", p), "leave the length out"
+		what, cure = fmt.Sprintf("%s makes the whole Internet its network", p), "leave the length out, or write the network's"
 	case p.Bits() < 31 && a == p.Masked().Addr():
 		what, cure = fmt.Sprintf("%s is the address of the network itself", p), "choose an address inside it, or leave the length out"
 	case p.Bits() < 31 && a == last(p):

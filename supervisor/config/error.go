@@ -51,17 +51,20 @@ func excerpt(line string, column int) (text, mark string) {
 	if at >= excerptMost {
 		from = at - excerptMost/2
 	}
-	shown := slices.Clone(runes[from:min(len(runes), from+excerptMost)])
-	var blanks strings.Builder
+	to := min(len(runes), from+excerptMost)
+	shown := slices.Clone(runes[from:to])
+	blanks := make([]rune, at-from)
 	for i, r := range shown {
-		if r != '\t' && !unicode.IsPrint(r) {
-			shown[i] = '·'
-		}
-		if from+i < at {
-			blanks.WriteRune(map[bool]rune{true: '\t', false: ' '}[r == '\t'])
+		if r != '\t' && !unicode.IsPrint(r) || i == 0 && from > 0 || i == len(shown)-1 && to < len(runes) {
+			shown[i] = '…'
 		}
 	}
-	return string(shown), blanks.String()
+	for i := range blanks {
+		if blanks[i] = ' '; shown[i] == '\t' {
+			blanks[i] = '\t'
+		}
+	}
+	return string(shown), string(blanks)
 }
 
 // Errors are all the faults of a configuration: those of the file in the order

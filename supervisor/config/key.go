@@ -31,8 +31,8 @@ func within[T, U any](name string, ks keys[U], of func(*T) *U) key[T] {
 	}
 }
 
-// each returns the key of a list of mappings. After them all were read,
-// together, if not nil, checks what no single one can.
+// each returns the key of a list of mappings. After all were read, together
+// checks what the readers of their keys cannot.
 func each[T, U any](name string, ks keys[U], of func(*T) *[]U, together func(*decoder, []*node, []U)) key[T] {
 	read := func(d *decoder, n *node, to *T) {
 		if n.kind != list {
@@ -43,9 +43,7 @@ func each[T, U any](name string, ks keys[U], of func(*T) *[]U, together func(*de
 		for i, item := range n.items {
 			decode(d, item, ks, &us[i])
 		}
-		if together != nil {
-			together(d, n.items, us)
-		}
+		together(d, n.items, us)
 		*of(to) = us
 	}
 	return key[T]{name: name, read: read, below: ks.settings(name + "[].")}
@@ -64,7 +62,7 @@ func (d *decoder) fault(p place, what, cure string) {
 // decode reads mapping n into to, defaults included. Keys are read in the order
 // of the table.
 func decode[T any](d *decoder, n *node, ks keys[T], to *T) {
-	if n.kind != mapping && n.kind != absent {
+	if !n.keyed() {
 		d.fault(n.place, fmt.Sprintf("%s where a mapping belongs", n.kind), "write `key: value` with one of the keys "+strings.Join(ks.names(), ", "))
 		n = &node{place: n.place}
 	}
@@ -123,9 +121,9 @@ func (ks keys[T]) settings(prefix string) []Setting {
 // unknownKeyCure says what may have been meant by name.
 func (d *decoder) unknownKeyCure(name string, known []string) string {
 	if says, ok := keepalived[name]; ok {
-		return "ngha says " + says
+		return says
 	}
-	if k := nearest(name, known); k != "" {
+	if k := Nearest(name, known); k != "" {
 		return fmt.Sprintf("did you mean %s?", k)
 	}
 	for _, s := range d.settings {
@@ -137,39 +135,49 @@ func (d *decoder) unknownKeyCure(name string, known []string) string {
 	return "known here: " + strings.Join(known, ", ")
 }
 
-// keepalived has for keepalived's words what says the same to ngha.
+// keepalived says for keepalived's words what to write instead.
 var keepalived = map[string]string{
-	"virtual_router_id": "`vrid: N`",
-	"virtual_ipaddress": "`addresses: [...]`",
-	"advert_int":        "`interval: 1s`, with its unit",
-	"unicast_peer":      "`peers: [...]`",
-	"nopreempt":         "`failback: never`",
-	"preempt":           "`failback: now`",
-	"preempt_delay":     "`failback: after 30s`",
-	"vrrp_version":      "`version: 3`",
-	"vrrp_instance":     "`virtual_routers:`, a list",
-	"track_script":      "`checks:`, a list beside virtual_routers",
-	"vrrp_script":       "`checks:`, a list beside virtual_routers",
-	"track_interface":   "`checks: [{name: NAME, link: INTERFACE}]`, beside virtual_routers",
-	"weight":            "nothing: there are no weights, an ill node steps down",
-	"state":             "nothing: every node starts as backup, the priority decides",
-	"authentication":    "nothing: VRRPv3 has no authentication",
-	"notify":            "`hooks:`, a list beside virtual_routers",
-	"notify_master":     "`hooks: [{on: active, exec: [/path/of/command]}]`",
-	"notify_backup":     "`hooks: [{on: backup, exec: [/path/of/command]}]`",
-	"notify_stop":       "`hooks: [{on: stopped, exec: [/path/of/command]}]`",
-	"router_id":         "`node: NAME`",
+	"virtual_router_id": "write `vrid: N`",
+	"virtual_ipaddress": "write `addresses: [ADDRESS, ...]`",
+	"advert_int":        "write `interval: 1s`, with its unit",
+	"unicast_peer":      "write `peers: [ADDRESS, ...]`",
+	"nopreempt":         "write `failback: never`",
+	"preempt":           "write `failback: now`",
+	"preempt_delay":     "write `failback: after 30s`",
+	"vrrp_version":      "write `version: 3`",
+	"vrrp_instance":     "write a list, `virtual_routers:`",
+	"track_script":      "write a list, `checks:`, beside virtual_routers",
+	"vrrp_script":       "write a list, `checks:`, beside virtual_routers",
+	"track_interface":   "write `checks: [{name: NAME, link: INTERFACE}]`, beside virtual_routers",
+	"notify":            "write a list, `hooks:`, beside virtual_routers",
+	"notify_master":     "write `hooks: [{on: active, exec: [PROGRAM]}]`, beside virtual_routers",
+	"notify_backup":     "write `hooks: [{on: backup, exec: [PROGRAM]}]`, beside virtual_routers",
+	"notify_stop":       "write `hooks: [{on: stopped, exec: [PROGRAM]}]`, beside virtual_routers",
+	"router_id":         "write `node: NAME`",
+	"weight":            "leave it out: there are no weights, an ill node steps down",
+	"state":             "leave it out: every node begins as backup, the priority decides",
+	"authentication":    "leave it out: VRRP has none any more",
+	"virtual_routes":    "leave it out: routes are the host's own business",
 }
 
-// nearest returns the one of known that a slip of the keys makes name of, or "".
-func nearest(name string, known []string) string {
+// Nearest returns the one of known that was perhaps meant by name, or "": a slip
+// or two of the keys away, or longer or shorter at the end.
+func Nearest(name string, known []string) string {
 	best, least := "", 1+min(2, max(1, len(name)/3))
 	for _, k := range known {
 		if n := slips(name, k); n < least {
 			best, least = k, n
 		}
 	}
-	return best
+	if best != "" || len(name) < 3 {
+		return best
+	}
+	for _, k := range known {
+		if strings.HasPrefix(k, name) || strings.HasPrefix(name, k) {
+			return k
+		}
+	}
+	return ""
 }
 
 // slips counts the letters to put in, leave out, change or swap with their

@@ -9,11 +9,12 @@ import (
 
 // The tables below are all that a configuration can say: each key with its
 // default, its flag, its help and how it is read. The environment, the command
-// line and the documentation are made of them.
+// line and the documentation are made of them. Keys are read in their order
+// here: version comes before interval, which depends on it.
 
 var rootKeys = keys[Config]{
 	{
-		name: "node", flag: "node", arg: "NAME", help: "this node's name in status, logs and hooks; left out: the host's name",
+		name: "node", flag: "node", arg: "NAME", help: "this node's name in status and hooks; left out: the host's name",
 		read: func(d *decoder, n *node, c *Config) { c.Node, _ = d.name(n, "node") },
 	},
 	within("nginx", nginxKeys, func(c *Config) *Nginx { return &c.Nginx }),
@@ -126,7 +127,7 @@ var routerKeys = keys[VirtualRouter]{
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.Name, _ = d.name(n, "virtual router") },
 	},
 	{
-		name: "vrid", flag: "vrid", arg: "N", help: "required; the virtual router's number, 1-255, the same on all its nodes and on no others of the network",
+		name: "vrid", flag: "vrid", arg: "N", help: "required; the virtual router's number, 1-255, which all its nodes share and nobody else on the network uses",
 		read: func(d *decoder, n *node, v *VirtualRouter) {
 			id, _ := d.number(n, "VRID", 1, 255)
 			v.VRRP.VRID = uint8(id)
@@ -145,14 +146,12 @@ var routerKeys = keys[VirtualRouter]{
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Priority = d.priority(n) },
 	},
 	{
-		name: "interval", value: "1s", flag: "advert-interval", arg: "DURATION", help: "from one advertisement to the next: 10ms-40s in steps of 10ms; version 2: whole seconds",
-		read: func(d *decoder, n *node, v *VirtualRouter) {
-			v.VRRP.Interval, _ = d.duration(n, "interval", 10*time.Millisecond, 255*time.Second)
-		},
-	},
-	{
 		name: "version", value: "3", flag: "vrrp-version", arg: "N", help: "of VRRP: 3, or 2 beside old routers",
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Version = d.version(n) },
+	},
+	{
+		name: "interval", value: "1s", flag: "advert-interval", arg: "DURATION", help: "from one advertisement to the next: 10ms-40s in steps of 10ms; version 2: whole seconds",
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Interval = d.interval(n, v.VRRP.Version) },
 	},
 	{
 		name: "checksum", value: "pseudo-header", flag: "checksum", arg: "MODE", help: "of version 3: pseudo-header, as keepalived sends it, or rfc9568; both are accepted",

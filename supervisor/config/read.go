@@ -49,11 +49,12 @@ func (d *decoder) duration(n *node, what string, low, high time.Duration) (time.
 	v, ok := d.parseDuration(n, text)
 	if ok && (v < low || v > high) {
 		d.fault(n.place, fmt.Sprintf("%s %s is out of range", what, show(text)), fmt.Sprintf("write a time from %s to %s", short(low), short(high)))
-		ok = false
+		return 0, false
 	}
 	return v, ok
 }
 
+// parseDuration reads text, which is what n has or a part of it.
 func (d *decoder) parseDuration(n *node, text string) (time.Duration, bool) {
 	v, err := time.ParseDuration(text)
 	if err == nil {
@@ -162,6 +163,9 @@ func (d *decoder) argv(n *node, example string) ([]string, bool) {
 		return nil, false
 	}
 	if len(args) == 0 || args[0].text == "" {
+		if n.source.rank == rankFlags {
+			example = "the program behind it: -- nginx"
+		}
 		d.fault(n.place, "no program is named", "write "+example)
 		return nil, false
 	}

@@ -22,7 +22,7 @@ func (d *decoder) priority(n *node) uint8 {
 			d.fault(n.place, "priority 1 is the last resort, at which an ill node takes part", cure)
 			return 0
 		case "255":
-			d.fault(n.place, "priority 255 is that of a router whose own address the virtual one is, which no node of ngha is", cure)
+			d.fault(n.place, "priority 255 says that the addresses are always this node's own, which no node of ngha says", cure)
 			return 0
 		}
 	}
@@ -73,13 +73,16 @@ func (d *decoder) failback(n *node) vrrp.Failback {
 // other.
 func routersTogether(d *decoder, ns []*node, vs []VirtualRouter) {
 	for i := range vs {
-		d.required(ns[i], "vrid", "the virtual router", "add `vrid: N` with a number from 1 to 255 that no other virtual router of the network has", "add --vrid N (NGHA_VRID) with a number from 1 to 255 that no other virtual router of the network has")
-		d.required(ns[i], "addresses", "the virtual router", "add `addresses: [198.51.100.100]` with the addresses that clients use", "add --vip ADDRESS (NGHA_VIP) with the address that clients use")
+		d.required(ns[i], "vrid", "the virtual router",
+			"add `vrid: N` with a number from 1 to 255 which all its nodes share and nobody else on the network uses",
+			"add --vrid N (NGHA_VRID) with a number from 1 to 255 which all its nodes share and nobody else on the network uses")
+		d.required(ns[i], "addresses", "the virtual router",
+			"add `addresses: [198.51.100.100]` with the addresses that clients use",
+			"add --vip ADDRESS (NGHA_VIP) with the address that clients use")
 		if vs[i].Name == "" && vs[i].VRRP.VRID != 0 {
 			vs[i].Name = "vrid-" + strconv.Itoa(int(vs[i].VRRP.VRID))
 		}
 		vs[i].VRRP.Unicast = len(vs[i].Peers) > 0
-		d.interval(ns[i], vs[i].VRRP)
 		if _, given := ns[i].child("checksum"); given && vs[i].VRRP.Version == vrrp.V2 {
 			d.fault(ns[i].at("checksum"), "the checksum can be chosen under version 3 only", "leave checksum out, or version 2")
 		}
@@ -90,20 +93,27 @@ func routersTogether(d *decoder, ns []*node, vs []VirtualRouter) {
 	}
 }
 
-// interval checks what depends on the version. What is out of range under any
-// version was said when it was read, and is 0.
-func (d *decoder) interval(n *node, c vrrp.Config) {
-	at := n.at("interval")
-	switch {
-	case c.Interval == 0:
-	case c.Version == vrrp.V2 && c.Interval%time.Second != 0:
-		d.fault(at, fmt.Sprintf("interval %s: VRRP version 2 counts in whole seconds", c.Interval), "write 1s to 255s, or use version 3 on all nodes")
-	case c.Version == vrrp.V3 && c.Interval > 40*time.Second:
-		d.fault(at, fmt.Sprintf("interval %s: version 3 knows 10ms to 40s", short(c.Interval)), "write at most 40s")
-	case c.Version == vrrp.V3 && c.Interval%(10*time.Millisecond) != 0:
-		d.fault(at, fmt.Sprintf("interval %s: version 3 counts in steps of 10ms", c.Interval),
-			fmt.Sprintf("write %s or %s", c.Interval.Truncate(10*time.Millisecond), c.Interval.Truncate(10*time.Millisecond)+10*time.Millisecond))
+// interval reads what version allows from one advertisement to the next.
+func (d *decoder) interval(n *node, version vrrp.Version) time.Duration {
+	const step = 10 * time.Millisecond
+	text, ok := d.text(n, "write a time such as 1s")
+	if !ok {
+		return 0
 	}
+	v, ok := d.parseDuration(n, text)
+	rounded := v.Truncate(step)
+	switch {
+	case !ok:
+	case version == vrrp.V2 && v > 0 && v%time.Second != 0:
+		d.fault(n.place, fmt.Sprintf("interval %s: VRRP version 2 counts in whole seconds", show(text)), "write 1s to 255s, or use version 3 on all nodes")
+	case version == vrrp.V2 && (v < time.Second || v > 255*time.Second):
+		d.fault(n.place, fmt.Sprintf("interval %s is out of range", show(text)), "VRRP version 2 knows 1s to 255s")
+	case version == vrrp.V3 && (v < step || v > 40*time.Second):
+		d.fault(n.place, fmt.Sprintf("interval %s is out of range", show(text)), "VRRP version 3 knows 10ms to 40s")
+	case version == vrrp.V3 && v != rounded:
+		d.fault(n.place, fmt.Sprintf("interval %s: VRRP version 3 counts in steps of 10ms", show(text)), fmt.Sprintf("write %s or %s", rounded, rounded+step))
+	}
+	return v
 }
 
 // ownPeers checks that no virtual address of v is also its peer.
@@ -146,7 +156,7 @@ func (d *decoder) unlike(an, bn *node, a, b VirtualRouter) {
 // required checks that n has key. Who wrote n on the command line or into the
 // environment is told how to say it there.
 func (d *decoder) required(n *node, key, whose, inFile, elsewhere string) {
-	if _, ok := n.child(key); ok {
+	if _, ok := n.child(key); ok || !n.keyed() {
 		return
 	}
 	if n.source.rank != rankFile {
@@ -170,11 +180,10 @@ func checkTogether(d *decoder, ns []*node, cs []Check) {
 				kinds = append(kinds, kind)
 			}
 		}
-		switch len(kinds) {
-		case 0:
+		switch {
+		case len(kinds) == 0 && ns[i].keyed():
 			d.fault(ns[i].place, "the check asks nothing", "add one of arp: ADDRESS, http: URL, link: INTERFACE, exec: [PROGRAM]")
-		case 1:
-		default:
+		case len(kinds) > 1:
 			d.fault(ns[i].at(kinds[1]), fmt.Sprintf("one check asks %d things: %s", len(kinds), strings.Join(kinds, ", ")), "make one entry of each")
 		}
 	}

@@ -113,7 +113,7 @@ func (s Sources) environment() (map[string]*node, Errors) {
 			continue
 		}
 		cure := "known are " + strings.Join(names, ", ")
-		if k := nearest(name, names); k != "" {
+		if k := Nearest(name, names); k != "" {
 			cure = fmt.Sprintf("did you mean %s?", k)
 		}
 		faults = append(faults, fault(place{source: from}, "ngha knows no such variable", cure))

@@ -74,6 +74,9 @@ type entry struct {
 	value *node
 }
 
+// keyed reports whether n can have keys. Of what cannot, none is missing.
+func (n *node) keyed() bool { return n.kind == mapping || n.kind == absent }
+
 // child returns the value that mapping n has for key, and whether it has one.
 func (n *node) child(key string) (*node, bool) {
 	for _, e := range n.entries {
@@ -131,9 +134,10 @@ func parse(s *source, text []byte) (root *node, err error) {
 func syntaxError(s *source, err error) error {
 	var y yaml.Error
 	if !errors.As(err, &y) || y.GetToken() == nil {
-		return fault(place{s, 1, 1}, "not YAML: "+err.Error(), "")
+		return fault(place{s, 1, 1}, "not YAML: "+strings.Join(strings.Fields(err.Error()), " "), "")
 	}
-	return fault(s.place(y.GetToken()), "not YAML: "+y.GetMessage(), syntaxCure(y.GetMessage()))
+	message := strings.Join(strings.Fields(y.GetMessage()), " ")
+	return fault(s.place(y.GetToken()), "not YAML: "+message, syntaxCure(message))
 }
 
 // syntaxCure returns what most often helps where the parser says message.
@@ -142,7 +146,7 @@ func syntaxCure(message string) string {
 	case strings.Contains(message, "cannot start any token"):
 		return "indent with spaces, never with tabs; put a value that begins with such a character in quotes"
 	case strings.Contains(message, "mapping value is not allowed"):
-		return "check the indentation, and put a value with a colon and a space in it in quotes"
+		return "check the indentation of this line and the next; a value with a colon and a blank in it needs quotes"
 	case strings.Contains(message, "not found"):
 		return "close what is opened here"
 	}
