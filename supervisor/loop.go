@@ -81,7 +81,13 @@ func (s *Supervisor) tick(now time.Time) {
 	if at := s.node.frozenAt; !at.IsZero() && !now.Before(at) {
 		s.endFrozen()
 	}
-	if s.ending == nil && s.node.phase == phaseDown && !s.job.busy() && !now.Before(s.node.restartAt) {
+	if s.ending != nil || s.node.phase != phaseDown || s.job.busy() {
+		return
+	}
+	switch {
+	case s.node.givenUp != nil && now.Sub(s.node.answered) >= s.config.Nginx.Repair:
+		s.end(s.node.givenUp) // nor do orphans serve any more
+	case !now.Before(s.node.restartAt):
 		s.start()
 	}
 }
@@ -112,13 +118,16 @@ func (s *Supervisor) answered(r health.Result[answer]) {
 		s.ending.outside = true
 		return
 	}
-	s.node.answering = r.Err == nil
+	s.node.probes.Took = r.Took
 	if r.Err == nil {
+		s.node.probes.Answered++
+		s.node.answered = time.Now()
 		s.node.frozenAt = time.Time{}
 		s.node.nginx.Connections = connections(r.Value.status)
 		s.observe(health.ProbeOK{})
 		return
 	}
+	s.node.probes.Failed++
 	s.observe(health.ProbeFailed{Err: r.Err})
 	if s.gate.Verdict().State == health.Ill && s.node.phase == phaseRunning && s.node.frozenAt.IsZero() {
 		s.node.frozenAt = time.Now().Add(frozenLimit)
@@ -131,7 +140,7 @@ func (s *Supervisor) observe(ev health.Event) {
 	if !changed {
 		return
 	}
-	s.log.Info("health changed", "state", verdict.State, "reason", verdict.Reason)
+	s.log.Info("health changed", "state", verdict.State.String(), "reason", verdict.Reason)
 	for _, v := range s.routers {
 		v.router.SetStanding(v.standing(verdict))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"ngha/nginxctl"
@@ -40,10 +39,12 @@ const frozenLimit = 10 * time.Second
 type node struct {
 	phase     phase
 	master    *nginxctl.Master // nil unless phaseRunning
-	answering bool             // the last probe was answered
+	answered  time.Time        // the last good answer to a probe
 	restartAt time.Time        // in phaseDown: when to start the next master
 	frozenAt  time.Time        // when a nginx that does not answer is ended; zero: it answers, or is not ill
-	nginx     status.Nginx     // for the snapshot
+	givenUp   error            // the restart budget is spent; nil: it is not, or a start held since
+	nginx     status.Nginx     // for the snapshot, as is probes
+	probes    status.Probes
 }
 
 // start starts a master in a job, after freeing what an earlier one left.
@@ -109,7 +110,7 @@ func (s *Supervisor) clearLeftovers(ctx context.Context) error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	s.log.Info("replacing what is left of an earlier nginx", "processes", left)
+	s.log.Info("replacing what is left of an earlier nginx", "processes", len(left))
 	draining, err := nginxctl.Clear(ctx, left)
 	if err != nil || len(draining) == 0 {
 		return err
@@ -124,7 +125,7 @@ func (s *Supervisor) clearLeftovers(ctx context.Context) error {
 
 func (s *Supervisor) startHeld(master *nginxctl.Master, probe *nginxctl.Probe) {
 	n := &s.node.nginx
-	s.node.phase, s.node.master = phaseRunning, master
+	s.node.phase, s.node.master, s.node.givenUp = phaseRunning, master, nil
 	s.master.Store(master)
 	s.probe.Store(probe)
 	n.PID, n.Since = master.PID(), time.Now()
@@ -169,27 +170,20 @@ func (s *Supervisor) planRestart(cause error) {
 	if left {
 		return
 	}
+	s.node.givenUp = fmt.Errorf("%w: %w", ErrGivenUp, cause)
 	s.observe(health.GivenUp{Reason: fmt.Sprintf("nginx did not stay up through %d restarts in %s: %s", s.budget.Limit, s.budget.Window, reasonOf(cause))})
-	if !s.orphansServe() {
-		s.end(fmt.Errorf("%w: %w", ErrGivenUp, cause))
-	}
-}
-
-// orphansServe reports whether workers of a dead master still answer.
-func (s *Supervisor) orphansServe() bool {
-	session, err := s.sessions.read()
-	if err != nil || session == 0 || !s.node.answering {
-		return false
-	}
-	left, err := nginxctl.Leftovers(session)
-	return err == nil && slices.ContainsFunc(left, func(p nginxctl.Process) bool { return p.IsWorker() && !p.ShuttingDown() })
 }
 
 // endFrozen ends a nginx that lives and does not answer, and starts it anew.
 func (s *Supervisor) endFrozen() {
+	if s.job.busy() { // a reload, which waits for the same nginx
+		s.job.cancel()
+		s.node.frozenAt = time.Now().Add(100 * time.Millisecond)
+		return
+	}
 	s.node.frozenAt = time.Time{}
 	master := s.node.master
-	if master == nil || s.job.busy() {
+	if master == nil {
 		return
 	}
 	s.log.Error("nginx does not answer: ending it", "pid", master.PID())

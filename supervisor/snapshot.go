@@ -16,7 +16,7 @@ type snapshot struct {
 func (s *Supervisor) publish() {
 	v := s.gate.Verdict()
 	next := snapshot{
-		health: status.Health{Healthy: v.State == health.Healthy, State: v.State.String(), Reason: v.Reason, Since: v.Since},
+		health: status.Health{Healthy: v.State == health.Healthy, State: v.State.String(), Reason: v.Reason, Since: v.Since, Probes: s.node.probes},
 		nginx:  s.node.nginx,
 	}
 	if p := s.probe.Load(); p != nil {

@@ -2,61 +2,36 @@ package lan
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"time"
-)
 
-// An arpPacket is what RFC 826 makes of Ethernet and IPv4, field by field as it
-// is on the wire.
-type arpPacket struct {
-	Hardware, Protocol       uint16
-	HardwareLen, ProtocolLen uint8
-	Operation                uint16
-	SenderHardware           mac
-	Sender                   [4]byte
-	TargetHardware           mac
-	Target                   [4]byte
-}
+	"github.com/mdlayher/arp"
+)
 
 // mac is an Ethernet address. Zero: there is none.
 type mac [6]byte
 
-const (
-	arpRequest = 1
-	arpReply   = 2
-	arpLen     = 28
-)
+// arpLen is the length of an ARP packet of Ethernet and IPv4 (RFC 826).
+const arpLen = 28
 
 var everyone = mac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// request asks who has target.
-func request(from mac, sender netip.Addr, to mac, target netip.Addr) arpPacket {
-	return arpPacket{
-		Hardware: 1, Protocol: 0x0800,
-		HardwareLen: 6, ProtocolLen: 4,
-		Operation:      arpRequest,
-		SenderHardware: from, Sender: sender.As4(),
-		TargetHardware: to, Target: target.As4(),
-	}
-}
-
 // answers tells whether b is an ARP reply by which somebody says to have addr.
 func answers(b []byte, addr netip.Addr) bool {
-	var p arpPacket
-	if _, err := binary.Decode(b, binary.BigEndian, &p); err != nil {
-		return false // too short
-	}
-	return p.Hardware == 1 && p.Protocol == 0x0800 && p.HardwareLen == 6 && p.ProtocolLen == 4 &&
-		p.Operation == arpReply && p.Sender == addr.As4()
+	var p arp.Packet
+	return p.UnmarshalBinary(b) == nil && p.Operation == arp.OperationReply && p.SenderIP == addr
 }
 
-// shout sends p to everyone on the interface's LAN.
-func (s *socket) shout(p arpPacket, index int) error {
-	b, err := binary.Append(nil, binary.BigEndian, p)
+// shout asks everyone on the interface's LAN who has target.
+func (s *socket) shout(index int, from mac, sender netip.Addr, to mac, target netip.Addr) error {
+	p, err := arp.NewPacket(arp.OperationRequest, from[:], sender, to[:], target)
+	if err != nil {
+		return err
+	}
+	b, err := p.MarshalBinary()
 	if err != nil {
 		return err
 	}
@@ -74,7 +49,7 @@ func (p *Port) Announce() error {
 	}
 	var errs []error
 	for _, a := range p.addrs {
-		if err := p.arp.shout(request(from, a.Addr(), everyone, a.Addr()), p.index); err != nil {
+		if err := p.arp.shout(p.index, from, a.Addr(), everyone, a.Addr()); err != nil {
 			errs = append(errs, fmt.Errorf("announce %s on %s: %w", a.Addr(), p.name, err))
 		}
 	}
@@ -144,7 +119,7 @@ func ask(ctx context.Context, l link, from, addr netip.Addr) error {
 	defer s.close()
 	defer context.AfterFunc(ctx, func() { s.file.SetReadDeadline(time.Unix(1, 0)) })()
 
-	if err := s.shout(request(l.mac, from, mac{}, addr), l.index); err != nil {
+	if err := s.shout(l.index, l.mac, from, mac{}, addr); err != nil {
 		return err
 	}
 	var b [arpLen]byte // what follows is padding

@@ -150,7 +150,7 @@ func TestOnlyAReplyOfTheAddressAnswers(t *testing.T) {
 	a, b := netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("198.51.100.3")
 	reply := []byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 1, 198, 51, 100, 2, 2, 0, 0, 0, 0, 2, 198, 51, 100, 1}
 	question := append([]byte(nil), reply...)
-	question[7] = arpRequest
+	question[7] = 1
 	for _, tt := range []struct {
 		name string
 		b    []byte

@@ -87,7 +87,7 @@ func (r *Router) send(s vrrp.Send) error {
 func (r *Router) discard(src netip.Addr, reason vrrp.Reason) {
 	r.counters.Discarded[reason]++
 	if n := r.discards.admit(src, reason); n > 0 {
-		r.log.Warn("advertisement discarded", "peer", src, "reason", reason, "count", n)
+		r.log.Warn("advertisement discarded", "peer", src, "reason", reason.String(), "count", n)
 	}
 	if reason == vrrp.ReasonUnknownPeer && r.options.OnStranger != nil {
 		r.options.OnStranger(src)

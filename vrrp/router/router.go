@@ -248,12 +248,12 @@ func (r *Router) step(ev vrrp.Event) {
 	}
 	switch {
 	case after.State != before.State:
-		r.log.Info("state changed", "from", before.State, "to", after.State, "priority", after.Priority, "reason", after.Reason)
+		r.log.Info("state changed", "from", before.State.String(), "to", after.State.String(), "priority", after.Priority, "reason", after.Reason)
 		if r.options.OnTransition != nil {
 			r.options.OnTransition(vrrp.Transition{From: before.State, To: after.State, Reason: after.Reason})
 		}
 	case after.Reason != before.Reason:
-		r.log.Warn("state kept", "state", after.State, "reason", after.Reason)
+		r.log.Warn("state kept", "state", after.State.String(), "reason", after.Reason)
 	}
 }
 
