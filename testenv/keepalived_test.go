@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// keepalivedConf is a virtual router with an interval of 0.2 s.
+// keepalivedConf is a virtual router with 198.51.100.100.
 func keepalivedConf(version, priority int, interval string) string {
 	return fmt.Sprintf(`
 global_defs { vrrp_version %d }

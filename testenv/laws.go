@@ -74,22 +74,18 @@ type Reign struct {
 	addresses []netip.Addr
 }
 
-// silence of so many intervals ends a reign.
-const silence = 3
-
-// Reigns lists who claimed vrid, in the order in which they began. A sender
-// that is silent for three intervals begins a new reign.
+// Reigns lists who claimed vrid, in the order in which they began. A sender's
+// reign ends by its Priority 0, by a silence of three intervals, and, when
+// somebody else speaks meanwhile, by one of an interval and a quarter: a sender
+// that has given way says nothing.
 func (fs Frames) Reigns(vrid int) []*Reign {
 	var reigns []*Reign
 	current := make(map[netip.Addr]*Reign) // by source
 	bySender := make(map[string]*Reign)    // by hardware address
+	var before netip.Addr                  // who spoke last
 	for _, f := range fs {
 		if f.Announced.IsValid() {
-			if r := bySender[f.Src.String()]; r != nil {
-				if _, known := r.Announced[f.Announced]; !known {
-					r.Announced[f.Announced] = f.At.Sub(r.First)
-				}
-			}
+			bySender[f.Src.String()].announce(f)
 			continue
 		}
 		if !IsAdvert(vrid)(f) {
@@ -97,9 +93,10 @@ func (fs Frames) Reigns(vrid int) []*Reign {
 		}
 		src := f.IP.Src
 		r := current[src]
-		if r != nil && f.At.Sub(r.Last) > silence*f.Advert.Interval {
+		if r != nil && r.over(f, before != src) {
 			r = nil
 		}
+		before = src
 		if f.Advert.Priority == 0 {
 			if r != nil {
 				r.Last, r.Released = f.At, true
@@ -118,6 +115,25 @@ func (fs Frames) Reigns(vrid int) []*Reign {
 		r.Last = f.At
 	}
 	return reigns
+}
+
+// over reports whether the reign had ended when its sender sent f.
+func (r *Reign) over(f Frame, interrupted bool) bool {
+	limit := 3 * f.Advert.Interval
+	if interrupted {
+		limit = 5 * f.Advert.Interval / 4
+	}
+	return f.At.Sub(r.Last) > limit
+}
+
+// announce notes the first announcement of an address. A nil Reign ignores it.
+func (r *Reign) announce(f Frame) {
+	if r == nil {
+		return
+	}
+	if _, known := r.Announced[f.Announced]; !known {
+		r.Announced[f.Announced] = f.At.Sub(r.First)
+	}
 }
 
 // NoTwoSpeakers returns an error for every two senders that claimed vrid at the
