@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"ngha/supervisor/control"
+	"ngha/supervisor/status"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ngha": main})
+}
+
+// TestScripts runs the command lines in testdata/script. `exits CODE ARGS...`
+// runs ngha and wants that exit code; `node` serves the control socket
+// $WORK/ngha.sock as a node would.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			// So that no ngha of this machine is asked.
+			e.Setenv("NGHA_SOCKET", filepath.Join(e.WorkDir, "ngha.sock"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "node": serveNode},
+	})
+}
+
+// exits runs ngha with the arguments after the exit code that is wanted.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	got := "0"
+	if err := ts.Exec("ngha", args[1:]...); err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("ngha %s: exit code %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// serveNode answers on $WORK/ngha.sock until the script ends.
+func serveNode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: node [bad]")
+	}
+	l, err := control.Listen(ts.Getenv("NGHA_SOCKET"), "")
+	ts.Check(err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- serve(ctx, l, fakeNode{bad: len(args) == 1}) }()
+	ts.Defer(func() {
+		stop()
+		ts.Check(<-done)
+	})
+}
+
+func serve(ctx context.Context, l net.Listener, n fakeNode) error {
+	return control.Server{Node: n}.Serve(ctx, l)
+}
+
+// fakeNode is a node that answers the same for ever.
+type fakeNode struct{ bad bool }
+
+func (n fakeNode) Status() status.Status { return sample() }
+
+func (n fakeNode) Reload(context.Context) (status.Reload, error) {
+	if n.bad {
+		return status.Reload{Generation: 3, Reason: "nginx: [emerg] unknown directive \"lisen\" in /etc/nginx/nginx.conf:12\nnginx: configuration file /etc/nginx/nginx.conf test failed\n"}, nil
+	}
+	return status.Reload{Applied: true, Generation: 4, Took: 120 * time.Millisecond}, nil
+}

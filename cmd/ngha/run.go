@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ngha/supervisor"
+	"ngha/supervisor/config"
+	"ngha/supervisor/logbuf"
+)
+
+func newRun() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "run [flags] [-- COMMAND...]",
+		Short: "Run nginx and take part in the election of its virtual routers",
+		Long: `run starts nginx and takes part in the election of its virtual routers until
+SIGTERM, SIGQUIT or SIGINT ends it in an orderly way. SIGHUP reloads nginx's
+configuration, SIGUSR1 makes nginx reopen its logs. What follows -- is the command
+that starts nginx.
+
+A flag means what its key in the configuration file means, and wins over it. In
+between stands the environment: --advert-interval is NGHA_ADVERT_INTERVAL there.
+--vrid and --vip are enough for one virtual router; several are written into the
+file.`,
+		Example: `  ngha run --vrid 71 --vip 198.51.100.100
+  ngha run --config /etc/ngha/ngha.yaml -- nginx -g "daemon off;"`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if before := cmd.ArgsLenAtDash(); len(args) > 0 && before != 0 {
+				return fmt.Errorf("run takes the command that starts nginx behind --: ngha run -- %s", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s := f.sources()
+			if cmd.ArgsLenAtDash() >= 0 {
+				s.Command = append([]string{}, args...)
+			}
+			c, err := config.Load(s)
+			if err != nil {
+				return fail(exitUsage, err)
+			}
+			return supervise(c, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // so that nginx's own flags are not taken for ours when -- was forgotten
+	f.add(cmd)
+	return cmd
+}
+
+// supervise runs a node from its start to its end.
+func supervise(c config.Config, stderr io.Writer) error {
+	sigs := make(chan os.Signal, 16)
+	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	defer signal.Stop(sigs)
+	// A log that nobody reads any more is no reason to end. To ignore the signal
+	// would hand that down to nginx and the hooks; to take it does not.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
+	log := logbuf.New(stderr, 0)
+	err := runNode(c, log, isTerminal(stderr), sigs)
+	if closeErr := log.Close(time.Second); err == nil && closeErr != nil {
+		// The log is lost, and this line perhaps with it, but the end was orderly.
+		fmt.Fprintf(stderr, "ngha: write the log: %v\n", closeErr)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, supervisor.ErrInvalid):
+		return fail(exitUsage, err)
+	case errors.Is(err, supervisor.ErrGivenUp):
+		return fail(exitGivenUp, err)
+	}
+	return fail(exitFailed, err)
+}
+
+func runNode(c config.Config, log *logbuf.Writer, terminal bool, sigs <-chan os.Signal) error {
+	s, err := supervisor.New(c, &supervisor.Options{
+		Version:     versionOf(),
+		Logger:      slog.New(handler(c.Log, log, terminal)),
+		LogsDropped: log.Dropped,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Run(context.Background(), sigs)
+}
+
+// handler returns what writes the log to w as c says.
+func handler(c config.Log, w io.Writer, terminal bool) slog.Handler {
+	level := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}[c.Level]
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" || c.Format == "auto" && terminal {
+		return slog.NewTextHandler(w, o)
+	}
+	return slog.NewJSONHandler(w, o)
+}
+
+// isTerminal reports whether a person looks at w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	terminal := false
+	err = raw.Control(func(fd uintptr) {
+		_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		terminal = err == nil
+	})
+	return err == nil && terminal
+}
