@@ -8,6 +8,6 @@
 //   - [Script] is a small language for scenarios, whose transcript reads like
 //     a play.
 //
-// Sim and Script share one model of a node's surroundings, World: an event
-// queue in virtual time, so that every run can be repeated exactly.
+// Sim and Script share one model of a node's surroundings: an event queue in
+// virtual time, so that every run can be repeated exactly.
 package vrrptest

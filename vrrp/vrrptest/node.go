@@ -8,10 +8,10 @@ import (
 	"ngha/vrrp"
 )
 
-// node is one node of a World: a machine, and what surrounds it there. It
+// node is one node of a world: a machine, and what surrounds it there. It
 // performs actions as package router does.
 type node struct {
-	world *World
+	world *world
 	name  string
 	addr  netip.Addr
 	cfg   vrrp.Config
@@ -150,7 +150,7 @@ func (n *node) suspend(d time.Duration) {
 	})
 }
 
-// step steps the machine, does what it says, and lets the World watch.
+// step steps the machine, does what it says, and lets the world watch.
 func (n *node) step(ev vrrp.Event) {
 	s := step{
 		node: n, now: n.clock(), event: ev,

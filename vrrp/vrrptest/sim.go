@@ -36,7 +36,7 @@ func (v *Violation) Error() string {
 // sim is a running Sim.
 type sim struct {
 	Sim
-	world *World
+	world *world
 	rand  *rand.Rand
 	found *Violation
 

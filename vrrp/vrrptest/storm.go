@@ -7,7 +7,7 @@ import (
 	"ngha/vrrp"
 )
 
-// virtual is the address that all nodes of a World share.
+// virtual is the address that all nodes of a world share.
 var virtual = netip.MustParsePrefix("198.51.100.100/32")
 
 // fault is something that befalls a network.

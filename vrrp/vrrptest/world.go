@@ -11,7 +11,7 @@ import (
 	"ngha/vrrp"
 )
 
-// Machine is what a World asks of a node's state machine. *vrrp.Machine is
+// Machine is what a world asks of a node's state machine. *vrrp.Machine is
 // one; tests of the invariants put broken ones in its place.
 type Machine interface {
 	Step(now time.Time, ev vrrp.Event) []vrrp.Action
@@ -19,13 +19,13 @@ type Machine interface {
 	Status() vrrp.Status
 }
 
-// epoch is when every World begins.
+// epoch is when every world begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// World is several nodes on one network in virtual time. Everything happens
-// in the order of a queue, so that a World built and asked the same does the
+// world is several nodes on one network in virtual time. Everything happens
+// in the order of a queue, so that a world built and asked the same does the
 // same.
-type World struct {
+type world struct {
 	now   time.Time
 	queue queue
 	seq   uint64
@@ -38,7 +38,7 @@ type World struct {
 	watch      []func(*step) // called after every step, its actions done
 }
 
-// noise is what the network does to packets when a World has a rand.
+// noise is what the network does to packets when a world has a rand.
 type noise struct {
 	loss, duplicate float64 // probabilities
 	delay           time.Duration
@@ -47,9 +47,9 @@ type noise struct {
 // wire is how long a packet travels when there is no noise.
 const wire = 100 * time.Microsecond
 
-// newWorld returns an empty World with machines of package vrrp.
-func newWorld(r *rand.Rand) *World {
-	return &World{
+// newWorld returns an empty world with machines of package vrrp.
+func newWorld(r *rand.Rand) *world {
+	return &world{
 		now:  epoch,
 		cut:  make(map[direction]bool),
 		rand: r,
@@ -72,7 +72,7 @@ type step struct {
 }
 
 // add puts a node into w, not yet started.
-func (w *World) add(name string, c vrrp.Config) *node {
+func (w *world) add(name string, c vrrp.Config) *node {
 	n := &node{
 		world: w,
 		name:  name,
@@ -84,7 +84,7 @@ func (w *World) add(name string, c vrrp.Config) *node {
 }
 
 // node returns the node called name.
-func (w *World) node(name string) (*node, error) {
+func (w *world) node(name string) (*node, error) {
 	i := slices.IndexFunc(w.nodes, func(n *node) bool { return n.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("no node %q", name)
@@ -93,7 +93,7 @@ func (w *World) node(name string) (*node, error) {
 }
 
 // nameOf returns the name of the node at addr, or addr itself.
-func (w *World) nameOf(addr netip.Addr) string {
+func (w *world) nameOf(addr netip.Addr) string {
 	for _, n := range w.nodes {
 		if n.addr == addr {
 			return n.name
@@ -103,15 +103,15 @@ func (w *World) nameOf(addr netip.Addr) string {
 }
 
 // after schedules f.
-func (w *World) after(d time.Duration, f func()) { w.at(w.now.Add(d), f) }
+func (w *world) after(d time.Duration, f func()) { w.at(w.now.Add(d), f) }
 
-func (w *World) at(t time.Time, f func()) {
+func (w *world) at(t time.Time, f func()) {
 	w.seq++
 	heap.Push(&w.queue, item{t, w.seq, f})
 }
 
 // run lets d pass.
-func (w *World) run(d time.Duration) {
+func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for len(w.queue) > 0 && !w.queue[0].at.After(end) {
 		next := heap.Pop(&w.queue).(item)
@@ -122,7 +122,7 @@ func (w *World) run(d time.Duration) {
 }
 
 // deliver sends adv from one node to those who are to hear it.
-func (w *World) deliver(from *node, s vrrp.Send) {
+func (w *world) deliver(from *node, s vrrp.Send) {
 	for _, to := range w.nodes {
 		if to == from || w.cut[direction{from.addr, to.addr}] {
 			continue
@@ -147,12 +147,12 @@ func (w *World) deliver(from *node, s vrrp.Send) {
 }
 
 // cutBoth and healBoth cut and heal both ways between a and b.
-func (w *World) cutBoth(a, b *node) {
+func (w *world) cutBoth(a, b *node) {
 	w.cut[direction{a.addr, b.addr}] = true
 	w.cut[direction{b.addr, a.addr}] = true
 }
 
-func (w *World) healBoth(a, b *node) {
+func (w *world) healBoth(a, b *node) {
 	delete(w.cut, direction{a.addr, b.addr})
 	delete(w.cut, direction{b.addr, a.addr})
 }
