@@ -58,14 +58,11 @@ func sumPseudoHeader(sum uint32, length int, src, dst netip.Addr) uint32 {
 	return sum + Protocol + uint32(length)
 }
 
-// sum16 adds b to sum as big-endian 16-bit words. A message is at most 1036
-// octets long, so that 32 bits hold every carry.
+// sum16 adds b to sum as big-endian 16-bit words. Every message has an even
+// length, of at most 1036 octets, so that 32 bits hold every carry.
 func sum16(sum uint32, b []byte) uint32 {
 	for ; len(b) >= 2; b = b[2:] {
 		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
 	}
 	return sum
 }

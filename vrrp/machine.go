@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -85,6 +86,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.suspended(now)
 	case Timer:
 		m.timer(now)
+	default:
+		panic(fmt.Sprintf("vrrp: unknown event %T", ev))
 	}
 	out := m.out
 	m.out = nil

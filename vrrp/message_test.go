@@ -211,3 +211,15 @@ func TestKeepalivedsMessagesAreReadAndWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestChecksumModesAreCalledAsInTheConfiguration(t *testing.T) {
+	for mode, want := range map[vrrp.ChecksumMode]string{
+		vrrp.PseudoHeader: "pseudo-header",
+		vrrp.MessageOnly:  "rfc9568",
+		2:                 "invalid",
+	} {
+		if got := mode.String(); got != want {
+			t.Errorf("mode %d is called %q, want %q", mode, got, want)
+		}
+	}
+}
