@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"ngha/nginxctl"
 	"ngha/supervisor/control"
@@ -31,6 +32,27 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	}
 	s.probe.Store(probe)
 	return nil
+}
+
+// preflightUnlessAsked breaks off when a signal asks for the end: nginx may
+// take its time to look up the names in its configuration.
+func (s *Supervisor) preflightUnlessAsked(ctx context.Context, sigs <-chan os.Signal) (asked bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1) // its one message
+	go func() { done <- s.preflight(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return false, err
+		case sig := <-sigs:
+			if asksForEnd(sig) {
+				cancel()
+				<-done
+				return true, nil
+			}
+		}
+	}
 }
 
 // findProbe reads nginx's configuration and returns how nginx is asked whether

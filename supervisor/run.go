@@ -27,7 +27,7 @@ func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
 		return err
 	}
 	defer s.spawn(s.reap)()
-	if err := s.preflight(ctx); err != nil {
+	if asked, err := s.preflightUnlessAsked(ctx, sigs); asked || err != nil {
 		return err
 	}
 	if err := s.listen(); err != nil {
