@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +21,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command lines in testdata/script. `exits CODE ARGS...`
 // runs ngha and wants that exit code; `node` serves the control socket
-// $WORK/ngha.sock as a node would.
+// $WORK/ngha.sock as a node would; `expand FILE` fills $WORK in; `await STATE`
+// waits until the node on the control socket is in that state of health.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -29,7 +31,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NGHA_SOCKET", filepath.Join(e.WorkDir, "ngha.sock"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "node": serveNode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "node": serveNode, "expand": expand, "await": await,
+		},
 	})
 }
 
@@ -65,6 +69,38 @@ func serveNode(ts *testscript.TestScript, neg bool, args []string) {
 
 func serve(ctx context.Context, l net.Listener, n fakeNode) error {
 	return control.Server{Node: n}.Serve(ctx, l)
+}
+
+// expand puts the values of variables into a file.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// await waits for a state of health.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await STATE")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	client := control.Client{Socket: ts.Getenv("NGHA_SOCKET")}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := client.Status(ctx)
+		if err == nil && s.Health.State == args[0] {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ts.Fatalf("still not %s: %+v, %v", args[0], s.Health, err)
+		}
+	}
 }
 
 // fakeNode is a node that answers the same for ever.
