@@ -10,9 +10,9 @@ import (
 type Dump struct {
 	Files []File // the main file first, then as nginx came upon them
 
-	main   []directive // the whole, includes put in their places
-	prefix string      // where relative names of logs and pid files begin
-	build  map[string]string
+	main   []directive       // the whole, includes put in their places
+	prefix string            // where relative names of logs and pid files begin
+	build  map[string]string // nginx's defaults by the names of its configure options
 }
 
 // File is one file of the configuration.
@@ -33,9 +33,13 @@ func (n Nginx) Dump(ctx context.Context) (*Dump, error) {
 	if err != nil {
 		return nil, err
 	}
+	build := buildOptions(version)
+	if log, ok := c.option('e'); ok {
+		build["error-log-path"] = log
+	}
 	globals, _ := c.option('g')
 	prefix, _ := c.option('p')
-	return newDump(splitDump(text), globals, prefix, buildOptions(version)), nil
+	return newDump(splitDump(text), globals, prefix, build), nil
 }
 
 func newDump(files []File, globals, prefix string, build map[string]string) *Dump {

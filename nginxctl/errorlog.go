@@ -78,14 +78,17 @@ func (l logMarks) reason(pid int) string {
 	return "the reason is in " + strings.Join(names, " or ")
 }
 
+// readable reports whether all that is written can be read.
+func (l logMarks) readable() bool { return len(l.other) == 0 }
+
 // faults are the messages of level crit and above that pid wrote since the
-// mark, each once.
+// mark, each once. What it reports of its workers' ends is left out.
 func (l logMarks) faults(pid int) []string {
 	var faults []string
 	for _, f := range l.files {
 		for line := range strings.Lines(f.read()) {
 			fault, by, ok := parseFault(line)
-			if ok && (by == pid || by == 0) && !slices.Contains(faults, fault) {
+			if ok && (by == pid || by == 0) && !workerExit.MatchString(fault) && !slices.Contains(faults, fault) {
 				faults = append(faults, fault)
 			}
 		}
@@ -112,6 +115,8 @@ func (f logMark) read() string {
 var (
 	// 2026/11/23 06:00:00 [emerg] 4711#4711: *7 bind() to ... failed
 	logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*?)\s*$`)
+	// [alert] worker process 4712 exited on signal 9
+	workerExit = regexp.MustCompile(`^\[alert\] worker process \d+ exited `)
 	// nginx: [emerg] bind() to ... failed
 	stderrLine = regexp.MustCompile(`^nginx: (\[(?:emerg|alert|crit)\] .*?|invalid option.*?)\s*$`)
 )

@@ -3,6 +3,7 @@ package nginxctl
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -54,9 +55,8 @@ func TestStopLetsADownloadEndUntilGraceIsOver(t *testing.T) {
 	if d := time.Since(begun); d < 300*time.Millisecond {
 		t.Errorf("stopped after %v, before grace was over", d)
 	}
-	if _, err := answer.Body.Read(make([]byte, 1<<20)); err == nil {
-		_, err = answer.Body.Read(make([]byte, 1<<20))
-		_ = err // what had arrived may still be read
+	if _, err := io.Copy(io.Discard, answer.Body); err == nil {
+		t.Error("the download was served to its end, a minute's worth")
 	}
 	allGone(t, m.Session())
 }
@@ -240,4 +240,13 @@ func TestStopFromOutsideIsNoticedThoughWorkersHang(t *testing.T) {
 		t.Fatal(err)
 	}
 	nginxtest.Eventually(t, "Stopping", m.Stopping)
+}
+
+func TestReadyNamesADaemon(t *testing.T) {
+	nginxtest.Require(t)
+	n, _ := testNginx(t, []string{"sh", "-c", "exec nginx -v"}) // ends at once, as a daemon's parent does
+	err := start(t, n).Ready(testContext(t))
+	if e, ok := errors.AsType[*ExitError](err); !ok || e.Code != 0 || !strings.Contains(e.Reason, "daemon off") {
+		t.Errorf("Ready: %#v", err)
+	}
 }

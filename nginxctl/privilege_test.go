@@ -114,10 +114,7 @@ func TestPrivilegeHelper(t *testing.T) {
 // helper runs TestPrivilegeHelper by way of setpriv and returns its result.
 func helper(t *testing.T, setpriv ...string) string {
 	t.Helper()
-	nginxtest.Require(t)
-	if _, err := exec.LookPath("setpriv"); err != nil {
-		t.Skip("setpriv is missing")
-	}
+	nginxtest.Require(t, "setpriv")
 	f := nginxtest.NewFake(t, nginxtest.Behaviour{})
 	if err := os.Chmod(f.Dir, 0o777); err != nil {
 		t.Fatal(err)

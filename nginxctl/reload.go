@@ -20,51 +20,52 @@ func (m *Master) Reload(ctx context.Context) error {
 	// load once more does no harm, and tells.
 	const attempts = 4
 	for range attempts {
-		v, err := m.reload(ctx)
+		v, logs, err := m.reload(ctx)
 		if err != nil {
 			return err
 		}
-		if v == applied {
+		switch {
+		case v == applied:
 			m.noteListening()
 			return nil
+		case v == rejected && (!logs.readable() || len(logs.faults(m.pid)) > 0):
+			return &RejectedError{Reason: logs.reason(m.pid)}
 		}
+		// A master that rejects says why. If it did not, the new workers may
+		// have crashed before anybody saw them.
 	}
 	return errors.New("reload nginx: its workers end as fast as it starts them")
 }
 
-// reload signals once and watches what comes of it: applied, doubtful, or an
-// error.
-func (m *Master) reload(ctx context.Context) (verdict, error) {
+// reload signals once and watches what comes of it: applied, rejected or
+// doubtful, and what the master wrote meanwhile.
+func (m *Master) reload(ctx context.Context) (verdict, logMarks, error) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	w, err := m.awaitIdle(ctx, tick)
 	if err != nil {
-		return doubtful, err
+		return doubtful, logMarks{}, err
 	}
 	logs := markLiveLog(m.pid)
 	if err := m.Signal(unix.SIGHUP); err != nil {
-		return doubtful, m.orExit(err)
+		return doubtful, logs, m.orExit(err)
 	}
 	for {
 		s, err := m.look()
 		if err != nil {
-			return doubtful, m.orExit(err)
+			return doubtful, logs, m.orExit(err)
 		}
-		switch v := w.observe(s); v {
-		case rejected:
-			return rejected, &RejectedError{Reason: logs.reason(m.pid)}
-		case applied:
-			if !w.sawLeave && len(logs.faults(m.pid)) > 0 {
-				// Nobody saw the old workers leave, and the master
-				// complained: they may have crashed.
-				return doubtful, nil
-			}
-			return applied, nil
-		case doubtful:
-			return doubtful, nil
+		v := w.observe(s)
+		if v == applied && !w.sawLeave && len(logs.faults(m.pid)) > 0 {
+			// Nobody saw the old workers leave, and the master complained:
+			// they may have crashed.
+			v = doubtful
+		}
+		if v != running {
+			return v, logs, nil
 		}
 		if err := m.pause(ctx, tick); err != nil {
-			return doubtful, err
+			return doubtful, logs, err
 		}
 	}
 }

@@ -196,3 +196,34 @@ func TestReloadEndsWithItsContext(t *testing.T) {
 		t.Errorf("Reload: %v", err)
 	}
 }
+
+func TestWorkersThatCrashDuringAGoodReloadAreNoFailure(t *testing.T) {
+	s, m := startSite(t, nginxtest.Config{Node: "old"})
+	s.Write(t, nginxtest.Config{Node: "new"})
+	old := workers(t, m)
+	result := make(chan error, 1)
+	go func() { result <- m.Reload(testContext(t)) }()
+	var all []Process
+	nginxtest.Eventually(t, "new workers", func() bool {
+		all = workers(t, m)
+		return len(all) > len(old)
+	})
+	if err := signalAll(all, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("Reload: %v", err)
+	}
+	if node, err := s.Node(testContext(t)); err != nil || node != "new" {
+		t.Errorf("answered by %q, %v; want the new configuration", node, err)
+	}
+}
+
+func TestRejectionWithoutAReadableLogSaysWhereToLook(t *testing.T) {
+	s, m := startSite(t, nginxtest.Config{Log: "/dev/null"})
+	s.Write(t, nginxtest.Config{Log: "/dev/null", Main: "no_such_directive;"})
+	err := m.Reload(testContext(t))
+	if e, ok := errors.AsType[*RejectedError](err); !ok || e.Reason != "the reason is in /dev/null" {
+		t.Errorf("Reload: %v", err)
+	}
+}

@@ -34,6 +34,7 @@ type reloadWatch struct {
 	busyAt   time.Duration // of the last sample in which the master was busy; 0: it never was
 	idleAt   time.Duration // of the first sample in which it was idle again; 0: it is busy
 	sawLeave bool          // an old worker was seen shutting down
+	born     time.Duration // of the oldest process that is new, dead by now or not; 0: none seen
 }
 
 const (
@@ -49,6 +50,9 @@ func (w *reloadWatch) observe(s sample) verdict {
 		switch {
 		case !slices.ContainsFunc(w.old, p.same):
 			fresh = append(fresh, p)
+			if b := time.Duration(p.StartTime) * clockTick; w.born == 0 || b < w.born {
+				w.born = b
+			}
 		case p.IsWorker() && p.ShuttingDown():
 			w.sawLeave = true
 		case p.IsWorker():
@@ -63,14 +67,10 @@ func (w *reloadWatch) observe(s sample) verdict {
 		w.idleAt = s.now
 		return running // once more, to be sure
 	}
-	if len(fresh) == 0 {
-		return rejected
-	}
-	born := w.oldest(fresh)
 	switch {
-	case w.idleAt-born < respawnMax:
+	case w.born == 0 || w.idleAt-w.born < respawnMax:
 		return rejected
-	case w.busyAt-born < respawnMax:
+	case w.busyAt-w.born < respawnMax:
 		return doubtful // it was not looked at when it mattered
 	case !anyWorker(fresh):
 		return running // forked, and not yet a worker by its title
@@ -78,13 +78,4 @@ func (w *reloadWatch) observe(s sample) verdict {
 		return running
 	}
 	return applied
-}
-
-// oldest is when the oldest of procs was forked.
-func (w *reloadWatch) oldest(procs []Process) time.Duration {
-	born := procs[0].StartTime
-	for _, p := range procs {
-		born = min(born, p.StartTime)
-	}
-	return time.Duration(born) * clockTick
 }

@@ -83,8 +83,12 @@ func (m *Master) wait() {
 	default:
 		e.Code = s.ExitStatus()
 	}
-	if !e.Ready && e.Code != 0 {
+	switch {
+	case e.Ready:
+	case e.Code != 0:
 		e.Reason = m.grew.reason(m.pid)
+	case !e.Asked:
+		e.Reason = "it went into the background, or its wrapper does not end in `exec nginx ...`; nginx needs `daemon off`"
 	}
 	m.err = e
 }

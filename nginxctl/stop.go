@@ -66,13 +66,15 @@ func (m *Master) awaitDone(ctx context.Context, d time.Duration) bool {
 }
 
 // Kill kills the master and all that is left of its session, frozen or not, and
-// waits for their end.
+// waits for their end. An error means that a process is stuck in the kernel.
 func (m *Master) Kill() error {
 	m.asked.Store(true)
 	if err := m.Signal(unix.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-m.done
+	if !m.awaitDone(context.Background(), killLimit) {
+		return fmt.Errorf("end nginx: master %d lives on after KILL", m.pid)
+	}
 	if err := killSession(m.Session()); err != nil {
 		return fmt.Errorf("end nginx: %w", err)
 	}

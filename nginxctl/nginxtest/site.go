@@ -16,15 +16,19 @@ import (
 	"time"
 )
 
-// Require skips the test where nginx is missing or we are not root, and names
-// what is missing. With NGHA_REQUIRE_ROOT_TESTS=1 it fails instead.
-func Require(t testing.TB) {
+// Require skips the test where nginx or one of programs is missing or we are not
+// root, and names what is missing. With NGHA_REQUIRE_ROOT_TESTS=1 it fails
+// instead.
+func Require(t testing.TB, programs ...string) {
 	t.Helper()
 	missing := ""
-	if _, err := exec.LookPath("nginx"); err != nil {
-		missing = "nginx"
-	} else if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 {
 		missing = "root"
+	}
+	for _, p := range append([]string{"nginx"}, programs...) {
+		if _, err := exec.LookPath(p); err != nil {
+			missing = p
+		}
 	}
 	switch {
 	case missing == "":
@@ -41,6 +45,7 @@ type Config struct {
 	Listen  []string // addresses of the server besides the unix socket
 	Node    string   // value of the X-Node header in every answer
 	Workers int      // 0: 2
+	Log     string   // where nginx logs errors; "": the site's Log
 	Main    string   // more directives for the main context
 	HTTP    string   // ... for the http block
 	Server  string   // ... for the server
@@ -96,8 +101,11 @@ func (s *Site) text(c Config) string {
 	if c.Workers == 0 {
 		c.Workers = 2
 	}
+	if c.Log == "" {
+		c.Log = s.Log
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "worker_processes %d;\npid %s;\nerror_log %s;\n%s\nevents {}\nhttp {\n", c.Workers, s.PID, s.Log, c.Main)
+	fmt.Fprintf(&b, "worker_processes %d;\npid %s;\nerror_log %s;\n%s\nevents {}\nhttp {\n", c.Workers, s.PID, c.Log, c.Main)
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		fmt.Fprintf(&b, "  %s_temp_path %s/temp_%s;\n", kind, s.Dir, kind)
 	}
