@@ -18,6 +18,8 @@ type Bridge struct {
 	number int // which bridge of the lab, for hardware addresses
 	links  []*Link
 
+	captures int // so far, to number their files
+
 	rules  *nftables.Conn // nil until the first fault
 	faults []*Fault
 }

@@ -23,7 +23,8 @@ type Capture struct {
 	lab    *Lab
 	name   string
 	handle *pcapgo.EthernetHandle
-	index  int // of the interface
+	index  int    // of the interface
+	file   string // in pcap format, at the end
 
 	quit chan struct{}
 	done chan struct{} // closed when read has ended
@@ -62,6 +63,8 @@ func (l *Link) Capture() *Capture {
 func (b *Bridge) capture(device string) *Capture {
 	b.lab.t.Helper()
 	c := &Capture{lab: b.lab, name: device, quit: make(chan struct{}), done: make(chan struct{})}
+	b.captures++
+	c.file = b.lab.path(fmt.Sprintf("%s-%d.pcap", device, b.captures))
 	if err := b.net.do(c.open); err != nil {
 		b.lab.t.Fatalf("capture on %s: %v", device, err)
 	}
@@ -202,7 +205,7 @@ func (c *Capture) end() {
 		c.lab.t.Errorf("close the capture on %s: %v", c.name, err)
 	}
 	<-c.done
-	if err := c.write(c.lab.path(c.name + ".pcap")); err != nil {
+	if err := c.write(); err != nil {
 		c.lab.t.Errorf("capture on %s: %v", c.name, err)
 	}
 	if c.lab.t.Failed() {
@@ -220,8 +223,8 @@ func (c *Capture) tail(n int) string {
 	return b.String()
 }
 
-func (c *Capture) write(path string) error {
-	file, err := os.Create(path)
+func (c *Capture) write() error {
+	file, err := os.Create(c.file)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,8 @@
 // Nothing. The kernel kills a host's processes when their first one ends, and
 // that one when the host's thread does (Pdeathsig), even by a crash of the test.
 // Namespaces go with their last thread and socket. Nothing is named in
-// /run/netns, and nothing is written outside the test's directories.
+// /run/netns, and nothing is written outside the test's directories, which
+// alone survive a crash.
 //
 // # Traps
 //

@@ -137,7 +137,7 @@ func (l *Lab) path(elem ...string) string {
 func (l *Lab) logFile(name string) *os.File {
 	l.t.Helper()
 	path := l.path(name + ".log")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		l.t.Fatalf("open a log: %v", err)
 	}

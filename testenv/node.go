@@ -14,7 +14,7 @@ import (
 // zero value of each leaves ngha's own default. The methods are for a node that
 // StartNode returned.
 type Node struct {
-	VRID      int      // 0: no virtual router
+	VRID      int      // 0: no virtual router, but for those in Config
 	VIPs      []string // "198.51.100.100"
 	Interface string
 	Priority  int
@@ -107,7 +107,7 @@ func (n *Node) Process() *Process { return n.ngha }
 // Run runs a program in the node's namespaces, as docker exec does, and
 // returns all that it wrote.
 func (n *Node) Run(name string, args ...string) (string, error) {
-	return n.machine.run(exec.Command(name, args...))
+	return n.machine.run(exec.CommandContext(n.lab.t.Context(), name, args...))
 }
 
 // CLI runs an ngha subcommand against the node's socket and returns what it
@@ -125,10 +125,16 @@ func (n *Node) Kill() {
 }
 
 // Freeze stops ngha alone, with SIGSTOP; nginx goes on. Thaw lets it run again.
-func (n *Node) Freeze() { n.lab.t.Helper(); n.ngha.Signal(unix.SIGSTOP) }
+func (n *Node) Freeze() {
+	n.lab.t.Helper()
+	n.ngha.Signal(unix.SIGSTOP)
+}
 
 // Thaw ends Freeze.
-func (n *Node) Thaw() { n.lab.t.Helper(); n.ngha.Signal(unix.SIGCONT) }
+func (n *Node) Thaw() {
+	n.lab.t.Helper()
+	n.ngha.Signal(unix.SIGCONT)
+}
 
 // Nginx lists every nginx process of the node.
 func (n *Node) Nginx() PIDs {
@@ -164,10 +170,20 @@ func (n *Node) processes(title func(string) bool) PIDs {
 }
 
 // AwaitHolds waits until the host's kernel has the address.
-func (n *Node) AwaitHolds(vip string) { n.lab.t.Helper(); n.host.AwaitHolds(vip) }
+func (n *Node) AwaitHolds(vip string) {
+	n.lab.t.Helper()
+	n.host.AwaitHolds(vip)
+}
 
 // AwaitGone waits until the host's kernel does not have the address.
-func (n *Node) AwaitGone(vip string) { n.lab.t.Helper(); n.host.AwaitGone(vip) }
+func (n *Node) AwaitGone(vip string) {
+	n.lab.t.Helper()
+	n.host.AwaitGone(vip)
+}
+
+// endLimit is how long an ngha may take to end by SIGTERM: more than its
+// default for `shutdown`.
+const endLimit = 15 * time.Second
 
 // end lets ngha write its coverage, if it counts it.
 func (n *Node) end() {
@@ -185,7 +201,7 @@ func (n *Node) end() {
 	}
 	select {
 	case <-n.ngha.Done():
-	case <-time.After(stopLimit * 3):
+	case <-time.After(endLimit):
 		n.lab.t.Logf("node %s did not end by SIGTERM: no coverage", n.host.name)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 )
 
 // StartKeepalived runs keepalived on h, under h's init, with the given
@@ -13,10 +12,10 @@ func (l *Lab) StartKeepalived(h *Host, configuration string) *Process {
 	l.t.Helper()
 	cmd := exec.Command(RequireBinary(l.t, "keepalived"))
 	// /run is the host's own; the number keeps two of one host apart.
-	run := fmt.Sprintf("/run/keepalived-%d", h.launched[h.name+".keepalived"])
-	conf := l.write(h.name+strings.ReplaceAll(run, "/run/", ".")+".conf", configuration)
+	name := fmt.Sprintf("keepalived-%d", h.launched[h.name+".keepalived"]+1)
+	conf := l.write(h.name+"."+name+".conf", configuration)
 	cmd.Args = append(cmd.Args, "--dont-fork", "--log-console", "--log-detail", "--vrrp",
-		"--use-file", conf, "--pid", run+".pid", "--vrrp_pid", run+"-vrrp.pid")
+		"--use-file", conf, "--pid", "/run/"+name+".pid", "--vrrp_pid", "/run/"+name+"-vrrp.pid")
 	return h.Start(cmd)
 }
 

@@ -64,7 +64,7 @@ func (h *Host) StartContainer(cmd *exec.Cmd) *Process {
 // returns all that it wrote.
 func (h *Host) Run(name string, args ...string) (string, error) {
 	h.lab.t.Helper()
-	return h.ownMachine().run(exec.Command(name, args...))
+	return h.ownMachine().run(exec.CommandContext(h.lab.t.Context(), name, args...))
 }
 
 // ownMachine returns the host's machine, which starts with its first use.

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"ngha/testenv"
+)
+
+// ngha is this module's program, with its defaults.
+type ngha struct{}
+
+func (ngha) name() string { return "ngha" }
+
+func (ngha) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon {
+	return nghaNode{tb, lab.StartNode(h, testenv.Node{
+		VRID: vrid, VIPs: []string{vip}, Priority: priority, Interval: interval,
+		UnderInit: true, // nginx can outlive it, as it outlives keepalived
+	})}
+}
+
+type nghaNode struct {
+	tb testenv.TB
+	*testenv.Node
+}
+
+func (n nghaNode) awaitBackup() { n.await("backup") }
+func (n nghaNode) awaitActive() { n.await("active") }
+
+func (n nghaNode) await(state string) {
+	n.AwaitHealth("healthy")
+	n.AwaitState(state)
+}
+
+func (n nghaNode) processes() testenv.PIDs   { return testenv.PIDs{n.Process().PID()} }
+func (n nghaNode) nginx() testenv.PIDs       { return n.Nginx() }
+func (n nghaNode) nginxMaster() testenv.PIDs { return n.NginxMaster() }
+
+func (n nghaNode) breakNginx() {
+	if err := os.WriteFile(n.NginxConf(), []byte("a disk has lost what was here\n"), 0o644); err != nil {
+		n.tb.Fatalf("break nginx: %v", err)
+	}
+}

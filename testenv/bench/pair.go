@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/testenv"
+)
+
+const (
+	vrid    = 51
+	vip     = "198.51.100.100"
+	arpPace = 2 * time.Millisecond
+)
+
+// product is a program that keeps an address on one of two nodes.
+type product interface {
+	name() string
+	// start starts it and its nginx on a host, with the given priority.
+	start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon
+}
+
+// daemon is a product that runs, with its nginx, on one host.
+type daemon interface {
+	awaitBackup()              // until it waits and has found its nginx healthy
+	awaitActive()              // until it has the address and has found its nginx healthy
+	processes() testenv.PIDs   // those of the daemon, the first one first; not nginx's
+	nginx() testenv.PIDs       // master and workers
+	nginxMaster() testenv.PIDs // one or none
+	breakNginx()               // so that nginx does not start again
+}
+
+// pair is two nodes, a client and a bystander on one switch. The first node
+// has the higher priority and holds the address.
+type pair struct {
+	tb            testenv.TB
+	row           row
+	lan           *testenv.Bridge
+	first, second node
+	client        *testenv.Host
+	bystander     *testenv.Link // asks by ARP, so that the client's kernel learns nothing from it
+	capture       *testenv.Capture
+}
+
+type node struct {
+	host   *testenv.Host
+	link   *testenv.Link
+	daemon daemon
+}
+
+// newPair returns a pair that serves, at a random moment between two
+// advertisements: what a fault costs depends on when it strikes.
+func newPair(tb testenv.TB, with product, r row) *pair {
+	lab := testenv.New(tb)
+	p := &pair{tb: tb, row: r, lan: lab.Bridge("lan")}
+	p.client = lab.Host("client")
+	p.lan.Attach(p.client, "198.51.100.9/24")
+	p.bystander = p.lan.Attach(lab.Host("bystander"), "198.51.100.8/24")
+	p.capture = p.lan.Capture()
+	for i, n := range []*node{&p.first, &p.second} {
+		n.host = lab.Host([]string{"first", "second"}[i])
+		n.link = p.lan.Attach(n.host, fmt.Sprintf("198.51.100.%d/24", i+1))
+	}
+	p.first.daemon = with.start(tb, lab, p.first.host, firstPriority, r.interval)
+	p.second.daemon = with.start(tb, lab, p.second.host, secondPriority, r.interval)
+	p.first.daemon.awaitActive()
+	p.second.daemon.awaitBackup()
+	p.capture.Await("an advertisement that both know of", patience, testenv.After(time.Now()),
+		testenv.IsAdvert(vrid), testenv.From(p.first.link))
+	p.pause(rand.N(r.interval))
+	return p
+}
+
+// ask has the client ask, and returns when it was first answered.
+func (p *pair) ask() *testenv.Probe {
+	began := time.Now()
+	probe := p.client.ProbeHTTP("http://"+vip+"/", p.row.pace)
+	p.awaitAnswer(probe, "", began)
+	return probe
+}
+
+func (p *pair) askARP() *testenv.ARPProbe { return p.bystander.ProbeARP(vip, arpPace) }
+
+// harm does the harm and returns the instant just before it.
+func (p *pair) harm(do func()) time.Time {
+	at := time.Now()
+	do()
+	return at
+}
+
+// awaitAnswer waits, no longer than patience, until an attempt begun after the
+// instant was answered by the server of that name; "" is any.
+func (p *pair) awaitAnswer(probe *testenv.Probe, server string, after time.Time) {
+	const pace = 20 * time.Millisecond // each look copies what the probe has seen
+	p.look(pace, func() bool {
+		for _, s := range probe.Result().Samples {
+			if s.Failure == "" && s.Started.After(after) && (server == "" || s.Server == server) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// until returns how long after the instant the condition came about.
+func (p *pair) until(at time.Time, met func() bool) value {
+	open := !p.look(time.Millisecond, met)
+	return value{time.Since(at).Seconds(), open}
+}
+
+// look looks at every tick whether the condition is met. It gives up, and
+// returns false, when patience ends.
+func (p *pair) look(pace time.Duration, met func() bool) bool {
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for !met() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			return false
+		case <-p.tb.Context().Done():
+			p.tb.Fatalf("ended")
+		}
+	}
+	return true
+}
+
+// pause lets time pass.
+func (p *pair) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-p.tb.Context().Done():
+		p.tb.Fatalf("ended")
+	}
+}
+
+func (p *pair) signal(to testenv.PIDs, sig unix.Signal) {
+	if len(to) == 0 {
+		p.tb.Fatalf("there is nothing to send %v to", sig)
+	}
+	if err := to.Signal(sig); err != nil {
+		p.tb.Fatalf("%v", err)
+	}
+}
+
+// holders counts the nodes whose kernels have the address.
+func (p *pair) holders() int {
+	n := 0
+	for _, h := range []*testenv.Host{p.first.host, p.second.host} {
+		holds, err := h.Holds(vip)
+		if err != nil {
+			p.tb.Fatalf("%v", err)
+		}
+		if holds {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,91 @@
+package main
+
+import "time"
+
+// row is one kind of harm and the figures that tell what became of it.
+type row struct {
+	name     string
+	interval time.Duration // Advertisement_Interval of both nodes
+	pace     time.Duration // of the client: a new connection so often
+	figures  []figure
+	// run does the harm to a pair that serves, and returns one value for each
+	// figure, in their order.
+	run func(*pair) []value
+}
+
+// figure is one thing that a row measures.
+type figure struct {
+	name string
+	unit unit
+	goal *goal // nil: there is none
+}
+
+// goal is what ngha promises. It is printed and compared, and fails nothing.
+type goal struct {
+	limit float64 // in the figure's unit; not to be exceeded
+	why   string
+}
+
+func within(limit time.Duration, why string) *goal { return &goal{limit.Seconds(), why} }
+
+// Priorities of the two nodes. The first holds the address when the harm is
+// done; the second one's decides how long it waits (RFC 9568 section 6.1).
+const (
+	firstPriority  = 200
+	secondPriority = 150
+)
+
+// skew is the second node's Skew_Time.
+func skew(interval time.Duration) time.Duration {
+	return (256 - secondPriority) * interval / 256
+}
+
+// slack is what the goals allow for the work between two timers.
+const slack = 200 * time.Millisecond
+
+// rows lists everything there is to measure.
+func rows() []row {
+	const (
+		second = time.Second
+		tenth  = 100 * time.Millisecond
+		tiny   = 10 * time.Millisecond
+		coarse = 5 * time.Millisecond
+		fine   = 2 * time.Millisecond
+	)
+	outage := func(g *goal) figure { return figure{"outage", inSeconds, g} }
+	failed := func(g *goal) figure { return figure{"failed requests", inCount, g} }
+	down := 3*second + skew(second)
+	stale := 4*second - down // the lease's worst case against the successor's wait
+	twoAnswer := figure{"two nodes answer ARP for", inSeconds, within(stale, "lease + 1 s − (3 × 1 s + skew)")}
+	return []row{
+		{"node vanishes, interval 1 s", second, coarse,
+			[]figure{outage(within(down+slack, "3 × 1 s + skew + 200 ms"))}, vanish},
+		{"node vanishes, interval 10 ms", tiny, fine,
+			[]figure{outage(within(tenth, "100 ms"))}, vanish},
+		{"link of the node unplugged, interval 1 s", second, coarse,
+			[]figure{outage(within(down+slack, "3 × 1 s + skew + 200 ms"))}, unplug},
+		{"nginx dies beyond repair, interval 1 s", second, coarse,
+			[]figure{
+				{"from Priority 0 to served", inSeconds, within(skew(second)+slack, "skew + 200 ms")},
+				{"from the fault to served", inSeconds, nil},
+			}, beyondRepair},
+		{"nginx killed, master and workers, interval 1 s", second, fine,
+			[]figure{outage(nil), failed(nil)}, killNginx},
+		{"nginx's master killed, interval 1 s", second, fine,
+			[]figure{failed(nil), outage(nil), {"until a master runs again", inSeconds, nil}}, killMaster},
+		{"nginx frozen, interval 100 ms", tenth, coarse,
+			[]figure{outage(within(1300*time.Millisecond, "1.3 s"))}, freezeNginx},
+		{"daemon terminated, nginx healthy, interval 1 s", second, fine,
+			[]figure{failed(&goal{0, "none"}), outage(nil)}, terminate},
+		{"daemon killed (SIGKILL), nginx lives on, interval 1 s", second, coarse,
+			[]figure{outage(nil), twoAnswer}, killDaemon},
+		{"daemon stopped (SIGSTOP), nginx lives on, interval 1 s", second, coarse,
+			[]figure{outage(nil), twoAnswer}, stopDaemon},
+		{"partition healed, interval 1 s", second, coarse,
+			[]figure{
+				{"until one holder", inSeconds, nil},
+				{"until the client's ARP entry is right", inSeconds, nil},
+				outage(nil),
+			}, healPartition},
+	}
+}

@@ -1,0 +1,215 @@
+package testenv
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestMachineIsANodeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	lab := New(t)
+	a := lab.Host("a")
+	lab.Bridge("lan").Attach(a)
+	out, err := a.Run("sh", "-c", "cat /proc/sys/kernel/hostname; ls /run; ls /sys/class/net; echo x >/run/mine")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got, want := strings.Fields(out), []string{"a", "ngha", "nginx", "eth0", "lo"}; !slices.Equal(got, want) {
+		t.Errorf("hostname, /run and interfaces are %q, want %q", got, want)
+	}
+	if _, err := os.Stat("/run/mine"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file in the node's /run showed outside: %v", err)
+	}
+	if out, err := a.Run("ls", "/run/mine"); err != nil {
+		t.Errorf("the next process of the host has another /run: %s", out)
+	}
+}
+
+// orphans is a program whose child outlives it: it prints "ready" and waits.
+const orphans = "(trap '' TERM; sleep infinity) & echo ready; wait"
+
+func awaitOutput(t *testing.T, p *Process, want string) {
+	t.Helper()
+	eventually(t, p.Name()+" to write "+want, func() error {
+		if log := p.Log(); !strings.Contains(log, want) {
+			return fmt.Errorf("it wrote %q", log)
+		}
+		return nil
+	})
+}
+
+func TestContainerDiesWithItsFirstProcess(t *testing.T) {
+	t.Parallel()
+	lab := New(t)
+	a := lab.Host("a")
+	p := a.StartContainer(exec.Command("sh", "-c", orphans))
+	awaitOutput(t, p, "ready")
+	m := a.machines[0]
+	if got := all(t, m); len(got) != 2 {
+		t.Fatalf("processes %v, want 2", got)
+	}
+	p.Signal(unix.SIGKILL)
+	p.AwaitExit()
+	if got := all(t, m); len(got) != 0 {
+		t.Errorf("processes %v outlived their PID 1", got)
+	}
+}
+
+func TestOrphansOutliveAProcessUnderInit(t *testing.T) {
+	t.Parallel()
+	lab := New(t)
+	a := lab.Host("a")
+	a.Start(exec.Command("true")).AwaitExit()
+	base := all(t, a.own)
+	p := a.Start(exec.Command("sh", "-c", orphans))
+	awaitOutput(t, p, "ready")
+	orphan := slices.DeleteFunc(all(t, a.own), func(pid int) bool { return pid == p.PID() || slices.Contains(base, pid) })
+	if len(orphan) != 1 {
+		t.Fatalf("the program has the children %v, want 1", orphan)
+	}
+	p.Signal(unix.SIGKILL)
+	p.AwaitExit()
+	if err := gone(orphan); err == nil {
+		t.Error("the orphan died with its parent")
+	}
+	if err := orphan.Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the init to reap the orphan", func() error { return gone(orphan) })
+}
+
+func all(t *testing.T, m *machine) PIDs {
+	t.Helper()
+	pids, err := m.pids(func(int) bool { return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pids
+}
+
+func TestNothingOutlivesALab(t *testing.T) {
+	before := netNamespaces(t)
+	var pids PIDs
+	t.Run("lab", func(t *testing.T) {
+		lab := New(t)
+		lan := lab.Bridge("lan")
+		a := lab.Host("a")
+		link := lan.Attach(a, "198.51.100.1/24")
+		lan.Capture()
+		link.ProbeARP("198.51.100.9", 10*time.Millisecond)
+		a.ProbeHTTP("http://198.51.100.9/", 10*time.Millisecond)
+		frozen := a.Start(exec.Command("sleep", "infinity"))
+		frozen.Signal(unix.SIGSTOP)
+		a.StartContainer(exec.Command("sh", "-c", orphans))
+		for _, m := range a.machines {
+			pids = append(pids, all(t, m)...)
+		}
+		if during := netNamespaces(t); len(during) != len(before)+2 {
+			t.Errorf("network namespaces %v, before the lab %v: want two more", during, before)
+		}
+	})
+	if len(pids) < 4 {
+		t.Fatalf("only processes %v were seen in the lab", pids)
+	}
+	eventually(t, "the processes to be gone", func() error { return gone(pids) })
+	eventually(t, "the namespaces to be gone", func() error {
+		if after := netNamespaces(t); !slices.Equal(after, before) {
+			return fmt.Errorf("network namespaces %v, before %v", after, before)
+		}
+		return nil
+	})
+}
+
+func gone(pids PIDs) error {
+	for _, pid := range pids {
+		if err := unix.Kill(pid, 0); !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("process %d is there (%v)", pid, err)
+		}
+	}
+	return nil
+}
+
+// netNamespaces lists the network namespaces that any thread of this process
+// is in.
+func netNamespaces(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, path := range paths {
+		if ns, err := os.Readlink(path); err == nil { // the thread may have ended
+			found = append(found, ns)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+const crashVariable = "TESTENV_CRASH"
+
+// TestCrash is the process that TestCrashedTestLeavesNothing kills.
+func TestCrash(t *testing.T) {
+	if os.Getenv(crashVariable) != "1" {
+		t.Skip("only as a child of another test")
+	}
+	lab := New(t)
+	a := lab.Host("a")
+	a.Start(exec.Command("sleep", "infinity"))
+	a.StartContainer(exec.Command("sh", "-c", orphans))
+	for _, m := range a.machines {
+		for _, pid := range all(t, m) {
+			fmt.Printf("pid %d\n", pid)
+		}
+	}
+	fmt.Println("ready")
+	<-t.Context().Done()
+}
+
+func TestCrashedTestLeavesNothing(t *testing.T) {
+	t.Parallel()
+	New(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestCrash$", "-test.v")
+	cmd.Env = append(os.Environ(), crashVariable+"=1", "TMPDIR="+t.TempDir()) // nobody else removes its files
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pids PIDs
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "ready" {
+		if s, ok := strings.CutPrefix(lines.Text(), "pid "); ok {
+			pid, err := strconv.Atoi(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the child ended by itself")
+	}
+	if len(pids) < 4 {
+		t.Fatalf("the child told of processes %v only", pids)
+	}
+	eventually(t, "the processes to be gone", func() error { return gone(pids) })
+}

@@ -1,0 +1,124 @@
+package system_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ngha/testenv"
+)
+
+// A node loses its power and gets it back.
+func TestNodeVanishesAndComesBack(t *testing.T) {
+	for _, failback := range []string{"now", "after 2s", "never"} {
+		t.Run("failback "+failback, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{Failback: failback}, testenv.Node{Failback: failback})
+			s.a.Host().PowerOff()
+			s.settlesOn(s.b)
+
+			s.a.Host().PowerOn()
+			back := time.Now()
+			s.a.Start()
+			s.failsBack(failback, back)
+		})
+	}
+}
+
+// failsBack waits until a, which came back at the given time, is healthy, and
+// wants it to take over from b as its configuration says.
+func (s *site) failsBack(failback string, back time.Time) {
+	s.Helper()
+	if failback == "never" {
+		s.a.AwaitHealth("healthy")
+		s.a.AwaitState("backup")
+		s.remains(s.b, 10)
+		return
+	}
+	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	s.listened(s.a, back)
+	if failback == "now" {
+		return
+	}
+	var after time.Duration
+	if _, err := fmt.Sscanf(failback, "after %ds", &after); err != nil {
+		s.Fatal(err)
+	}
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
+	if waited := claims[0].At.Sub(back); waited < after*time.Second {
+		s.Errorf("a took over %v after it came back, want at least %ds", waited, after)
+	}
+}
+
+// The Backup is not needed.
+func TestBackupVanishesAndComesBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	s.b.Host().PowerOff()
+	s.remains(s.a, 5)
+	s.b.Host().PowerOn()
+	s.b.Start()
+	s.b.AwaitHealth("healthy")
+	s.remains(s.a, 5)
+}
+
+func TestThreeNodesTakeOverInOrder(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{}, testenv.Node{})
+	s.a.Host().PowerOff()
+	s.settlesOn(s.b)
+	s.remains(s.b, 5)
+	s.b.Host().PowerOff()
+	s.settlesOn(s.c)
+
+	for _, m := range []*member{s.b, s.a} {
+		m.Host().PowerOn()
+		back := time.Now()
+		m.Start()
+		s.owners.during(m.name+" takes over", s.interval, func() { s.settlesOn(m) })
+		s.listened(m, back)
+	}
+	for _, sample := range s.capture.Frames().Reigns(vrid) {
+		t.Logf("%s reigned from %v", sample.From, sample.First.Format("15:04:05.000"))
+	}
+}
+
+// Two virtual routers with opposite priorities: each node serves one address,
+// and both when it is alone.
+func TestTwoVirtualRoutersShareThePair(t *testing.T) {
+	t.Parallel()
+	const second = "198.51.100.200"
+	node := func(priority, secondPriority int) testenv.Node {
+		return testenv.Node{Priority: -1, Config: fmt.Sprintf(`
+virtual_routers:
+  - {vrid: %d, addresses: [%s], priority: %d, interval: %v}
+  - {vrid: 52, addresses: [%s], priority: %d, interval: %v}
+`, vrid, vip, priority, fast, second, secondPriority, fast)}
+	}
+	s := newLAN(t, fast)
+	s.start(s.host(), node(200, 150))
+	s.start(s.host(), node(150, 200))
+	shared := func() {
+		s.servesTo(s.client, vip, s.a)
+		s.servesTo(s.client, second, s.b)
+		s.b.AwaitGone(vip)
+		s.a.AwaitGone(second)
+	}
+	shared()
+	s.watch(vip)
+	owners := newOwnerLaw(t, s.watcher, second)
+
+	s.a.Host().PowerOff()
+	s.servesTo(s.client, vip, s.b)
+	s.servesTo(s.client, second, s.b)
+	s.a.Host().PowerOn()
+	s.a.Start()
+	s.owners.during("a takes over the first address", fast, shared)
+
+	s.b.Host().PowerOff()
+	s.servesTo(s.client, vip, s.a)
+	s.servesTo(s.client, second, s.a)
+	s.b.Host().PowerOn()
+	s.b.Start()
+	owners.during("b takes over the second address", fast, shared)
+}

@@ -1,0 +1,268 @@
+package system_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"ngha/testenv"
+)
+
+const (
+	vrid = 51
+	vip  = "198.51.100.100"
+
+	// fast is the Advertisement_Interval of a test that does not ask for
+	// another.
+	fast = 300 * time.Millisecond
+
+	// limit is how long is waited for what must happen, far beyond all timers.
+	limit = 40 * time.Second
+
+	httpPace = 20 * time.Millisecond
+	arpPace  = 10 * time.Millisecond
+)
+
+// site is one LAN: up to three nodes, a client whom they serve, and a watcher
+// whom no fault concerns.
+type site struct {
+	*testing.T
+	lab      *testenv.Lab
+	lan      *testenv.Bridge
+	client   *testenv.Host
+	watcher  *testenv.Link
+	interval time.Duration
+	capture  *testenv.Capture
+	nodes    []*member
+	a, b, c  *member
+
+	probe  *testenv.Probe
+	owners *ownerLaw
+	apart  []window // in which nodes could not hear each other
+}
+
+// member is a node of a site.
+type member struct {
+	*testenv.Node
+	name string
+	link *testenv.Link
+}
+
+// newSite starts nodes a, b and c, as many as configurations are given, and
+// returns when a serves. Unless the configuration says otherwise they are of
+// one virtual router and have priority 200, 150 and 100.
+func newSite(t *testing.T, configs ...testenv.Node) *site {
+	t.Helper()
+	s := newLAN(t, configs[0].Interval)
+	for _, c := range configs {
+		s.start(s.host(), c)
+	}
+	s.settlesOn(s.a)
+	s.watch(vip)
+	return s
+}
+
+// newLAN returns a site without nodes. Interval is the Advertisement_Interval
+// of its nodes; 0 means fast.
+func newLAN(t *testing.T, interval time.Duration) *site {
+	t.Helper()
+	if interval == 0 {
+		interval = fast
+	}
+	s := &site{T: t, lab: testenv.New(t), interval: interval}
+	s.lan = s.lab.Bridge("lan")
+	s.client = s.lab.Host("client")
+	s.lan.Attach(s.client, "198.51.100.9/24")
+	s.watcher = s.lan.Attach(s.lab.Host("watcher"), "198.51.100.8/24")
+	s.capture = s.lan.Capture()
+	t.Cleanup(s.wire)
+	return s
+}
+
+// host adds the host of the next node, attached to the LAN.
+func (s *site) host() *testenv.Link {
+	s.Helper()
+	n := len(s.nodes)
+	return s.lan.Attach(s.lab.Host("abc"[n:n+1]), fmt.Sprintf("198.51.100.%d/24", n+1))
+}
+
+// start starts the next node, at the end of link.
+func (s *site) start(link *testenv.Link, c testenv.Node) *member {
+	s.Helper()
+	if c.VRID == 0 && c.Priority >= 0 {
+		c.VRID, c.VIPs = vrid, []string{vip}
+		if c.Priority == 0 {
+			c.Priority = 200 - 50*len(s.nodes)
+		}
+		c.Interval = s.interval
+	}
+	m := &member{link: link, name: link.Host().Name(), Node: s.lab.StartNode(link.Host(), c)}
+	s.nodes = append(s.nodes, m)
+	*[]**member{&s.a, &s.b, &s.c}[len(s.nodes)-1] = m
+	return m
+}
+
+// watch begins to ask for an address, by HTTP from the client and by ARP from
+// the watcher. The law of one owner holds from now on.
+func (s *site) watch(address string) {
+	s.Helper()
+	s.probe = s.client.ProbeHTTP("http://"+address+"/", httpPace)
+	s.owners = newOwnerLaw(s.T, s.watcher, address)
+}
+
+// wire checks at the end what must hold on every wire.
+func (s *site) wire() {
+	frames := s.capture.Frames()
+	if err := frames.TTL255(); err != nil {
+		s.Error(err)
+	}
+	together := frames.Where(func(f testenv.Frame) bool {
+		return !slices.ContainsFunc(s.apart, func(w window) bool { return w.covers(f.At) })
+	})
+	if err := together.NoTwoSpeakers(vrid, s.interval); err != nil {
+		s.Error(err)
+	}
+}
+
+// ask gets / from an address over a connection of its own and returns the name
+// of the node that answered.
+func ask(from *testenv.Host, address string) (string, error) {
+	client := from.HTTPClient()
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s from %s", resp.Status, resp.Header.Get("X-Node"))
+	}
+	return resp.Header.Get("X-Node"), nil
+}
+
+// servedBy waits until a new connection from the client to the virtual address
+// is answered by m, and the client's kernel knows m for its owner.
+func (s *site) servedBy(m *member) { s.Helper(); s.servesTo(s.client, vip, m) }
+
+func (s *site) servesTo(client *testenv.Host, address string, m *member) {
+	s.Helper()
+	s.lab.Await(fmt.Sprintf("%s to be served by %s at %s", client, m.name, address), limit, func() error {
+		server, err := ask(client, address)
+		if err == nil && server != m.name {
+			err = fmt.Errorf("%s answered", server)
+		}
+		if mac := client.Neighbor(address).String(); err == nil && mac != m.link.MAC().String() {
+			err = fmt.Errorf("its ARP entry is %s, want %v", mac, m.link.MAC())
+		}
+		return err
+	})
+}
+
+// settlesOn waits until m serves, holds the address, and nobody else does.
+func (s *site) settlesOn(m *member) {
+	s.Helper()
+	m.AwaitHolds(vip)
+	s.servedBy(m)
+	for _, other := range s.nodes {
+		if other != m {
+			other.AwaitGone(vip)
+		}
+	}
+	if s.owners == nil {
+		for _, other := range s.nodes {
+			if other != m { // at the start they may still be on their way
+				other.AwaitState("backup")
+			}
+		}
+	}
+}
+
+// remains lets m advertise so many more times and then wants everything to be
+// as it was: m has served and held the address all the while.
+func (s *site) remains(m *member, advertisements int) {
+	s.Helper()
+	since := time.Now()
+	s.advertises(m, advertisements)
+	for _, f := range s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.After(since)) {
+		if f.Src.String() != m.link.MAC().String() {
+			s.Errorf("while %s was active another one spoke: %v", m.name, f)
+		}
+	}
+	for _, sample := range s.probe.Result().Samples {
+		if sample.Started.After(since) && (sample.Server != m.name || sample.Failure != "") {
+			s.Errorf("while %s was active the client was answered by %q: %s", m.name, sample.Server, sample.Failure)
+		}
+	}
+	s.settlesOn(m)
+}
+
+// advertises waits until so many more advertisements of m were on the wire.
+func (s *site) advertises(m *member, count int) {
+	s.Helper()
+	since := time.Now()
+	s.lab.Await(fmt.Sprintf("%d advertisements of %s", count, m.name), limit, func() error {
+		got := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(m.link), testenv.After(since))
+		if len(got) < count {
+			return fmt.Errorf("there were %d", len(got))
+		}
+		return nil
+	})
+}
+
+// listened fails the test when m, which was woken or started at since, has
+// claimed the address before an Active_Down_Interval of listening.
+func (s *site) listened(m *member, since time.Time) {
+	s.Helper()
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(m.link), testenv.After(since))
+	if len(claims) > 0 && claims[0].At.Sub(since) < 3*s.interval {
+		s.Errorf("%s claimed the address %v after it was woken, without having listened", m.name, claims[0].At.Sub(since))
+	}
+}
+
+// moved reports how often m has become active and has left that.
+func (m *member) moved(t *testing.T) (became, left uint64) {
+	t.Helper()
+	status, err := m.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range status.VirtualRouters {
+		became += v.Counters.BecameActive
+		left += v.Counters.LeftActive
+	}
+	return became, left
+}
+
+// neverMoves returns a check that no node has changed its role since.
+func (s *site) neverMoves() (check func()) {
+	s.Helper()
+	moves := func() []uint64 {
+		s.Helper()
+		var all []uint64
+		for _, m := range s.nodes {
+			became, left := m.moved(s.T)
+			all = append(all, became, left)
+		}
+		return all
+	}
+	before := moves()
+	return func() {
+		s.Helper()
+		if after := moves(); !slices.Equal(before, after) {
+			s.Errorf("roles changed: each node had become active and left that %v times, now %v", before, after)
+		}
+	}
+}
