@@ -52,7 +52,7 @@ func beyondRepair(p *pair) []value {
 	if outage.open {
 		return []value{outage, outage}
 	}
-	sinceStepDown := missing()
+	sinceStepDown := none()
 	released := p.capture.Frames().Where(testenv.After(at), testenv.From(p.first.link),
 		testenv.IsAdvert(vrid), testenv.WithPriority(0))
 	if len(released) > 0 {
@@ -95,18 +95,24 @@ func terminate(p *pair) []value {
 }
 
 func killDaemon(p *pair) []value {
-	return p.silence(unix.SIGKILL)
+	// Stopped first, keepalived's processes learn nothing of each other's end.
+	return p.silence(unix.SIGSTOP, unix.SIGKILL)
 }
 
 func stopDaemon(p *pair) []value {
 	return p.silence(unix.SIGSTOP)
 }
 
-// silence ends or stops the first node's daemon without its knowledge, while
-// its nginx, and at first its address, live on.
-func (p *pair) silence(sig unix.Signal) []value {
+// silence ends or stops the first node's daemon without a last word, while its
+// nginx, and at first its address, live on.
+func (p *pair) silence(signals ...unix.Signal) []value {
 	probe, arp := p.ask(), p.askARP()
-	at := p.harm(func() { p.signal(p.first.daemon.processes(), sig) })
+	at := p.harm(func() {
+		all := p.first.daemon.processes()
+		for _, sig := range signals {
+			p.signal(all, sig)
+		}
+	})
 	p.awaitAnswer(probe, p.second.host.Name(), at)
 	p.pause(aftermath)
 	outage, _ := longest(probe.Stop(), at)

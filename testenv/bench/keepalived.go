@@ -13,7 +13,7 @@ import (
 
 // keepalived is what ngha is compared with: keepalived beside an nginx that it
 // watches by a script.
-type keepalived struct{ curl string }
+type keepalived struct{}
 
 func (keepalived) name() string { return "keepalived" }
 
@@ -29,7 +29,7 @@ const keepalivedConfiguration = `global_defs {
 	script_user root
 }
 vrrp_script nginx {
-	script "CURL -sf -m 1 -o /dev/null http://127.0.0.1/"
+	script "/usr/bin/curl -sf -m 1 -o /dev/null http://127.0.0.1/"
 	interval 1
 	timeout 1
 	fall 2
@@ -50,13 +50,14 @@ vrrp_instance web {
 }
 `
 
-func (k keepalived) configuration(priority, interval string) string {
-	return strings.NewReplacer("CURL", k.curl, "VRID", strconv.Itoa(vrid), "PRIORITY", priority,
+func (keepalived) configuration(priority, interval string) string {
+	return strings.NewReplacer("VRID", strconv.Itoa(vrid), "PRIORITY", priority,
 		"INTERVAL", interval, "VIP", vip).Replace(keepalivedConfiguration)
 }
 
 func (k keepalived) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon {
 	seconds := strconv.FormatFloat(interval.Seconds(), 'f', -1, 64)
+	testenv.RequireBinary(tb, "curl")
 	n := keepalivedNode{tb: tb, lab: lab, host: h}
 	n.server = lab.StartNginx(h, "")
 	n.daemon = lab.StartKeepalived(h, k.configuration(strconv.Itoa(priority), seconds))

@@ -17,9 +17,11 @@ func seconds(d time.Duration) value { return value{amount: d.Seconds()} }
 
 func count(n int) value { return value{amount: float64(n)} }
 
-// missing is a value that could not be measured: what it counts from never
+// none is a value that could not be measured: what it counts from never
 // happened.
-func missing() value { return value{amount: math.NaN()} }
+func none() value { return value{amount: math.NaN()} }
+
+func (v value) missing() bool { return math.IsNaN(v.amount) }
 
 // summary says how a figure came out over several runs. Half a run's noise is
 // the machine's, so the median is the figure to compare.
@@ -31,7 +33,7 @@ type summary struct {
 // summarize leaves missing values out. An open value counts as greater than
 // every other one: how much greater, nobody waited for.
 func summarize(values []value) summary {
-	sorted := slices.DeleteFunc(slices.Clone(values), func(v value) bool { return math.IsNaN(v.amount) })
+	sorted := slices.DeleteFunc(slices.Clone(values), value.missing)
 	if len(sorted) == 0 {
 		return summary{}
 	}
@@ -68,7 +70,7 @@ const (
 func (u unit) format(v value) string {
 	var s string
 	switch {
-	case math.IsNaN(v.amount):
+	case v.missing():
 		return "none"
 	case u == inCount:
 		s = fmt.Sprintf("%.4g", v.amount)
