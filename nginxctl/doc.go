@@ -39,7 +39,7 @@
 // It is asked, not believed. A master that takes signals sleeps in
 // sigsuspend(2) with an empty mask, and works on a reload with most signals
 // blocked; both are to be read in /proc/PID/status. This tells when it is
-// ready, and when a reload has ended and how, with no guess about time. A
+// ready, and when a reload has ended and how, without guessing at a timeout. A
 // SIGHUP that comes before nginx has installed its handlers kills it, which is
 // why Reload waits for the same sign first.
 //

@@ -97,7 +97,7 @@ func (l logMarks) faults(pid int) []string {
 }
 
 // maxReason is how much of a log is read.
-const maxReason = 64 << 10
+const maxReason = 1 << 20
 
 func (f logMark) read() string {
 	file, err := os.Open(f.open)

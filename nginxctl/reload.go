@@ -19,7 +19,7 @@ func (m *Master) Reload(ctx context.Context) error {
 	// What was seen may fit a reload as well as a respawn after a crash. To
 	// load once more does no harm, and tells.
 	const attempts = 4
-	for range attempts {
+	for attempt := 1; ; attempt++ {
 		v, logs, err := m.reload(ctx)
 		if err != nil {
 			return err
@@ -28,13 +28,14 @@ func (m *Master) Reload(ctx context.Context) error {
 		case v == applied:
 			m.noteListening()
 			return nil
-		case v == rejected && (!logs.readable() || len(logs.faults(m.pid)) > 0):
+		case v == rejected && (attempt == attempts || !logs.readable() || len(logs.faults(m.pid)) > 0):
 			return &RejectedError{Reason: logs.reason(m.pid)}
+		case attempt == attempts:
+			return errors.New("reload nginx: its workers end as fast as it starts them")
 		}
 		// A master that rejects says why. If it did not, the new workers may
 		// have crashed before anybody saw them.
 	}
-	return errors.New("reload nginx: its workers end as fast as it starts them")
 }
 
 // reload signals once and watches what comes of it: applied, rejected or
