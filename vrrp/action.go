@@ -3,15 +3,17 @@ package vrrp
 import "net/netip"
 
 // Action is an output of a Machine. The set is closed. Actions are performed
-// in the order given; see Send for the one exception.
+// in the order given. Once a Send or an Acquire has failed, what claims the
+// addresses is left out of the rest of the list: Acquire, Announce, and Send but
+// for Priority 0. Who cannot speak does not hold, and who cannot hold does not
+// speak.
 type Action interface{ action() }
 
 type (
 	// Send puts an advertisement on the LAN: to the multicast group, or to each
 	// of To where the virtual router is Unicast. When it leaves for none of
-	// them, the Acquire and Announce that follow in the same list are left out
-	// and SendFailed is stepped after the list: who cannot speak does not
-	// claim. To have no peer is not to fail.
+	// them, SendFailed is stepped after the list. To have no peer is not to
+	// fail.
 	Send struct {
 		Adv Advertisement
 		To  []netip.Addr

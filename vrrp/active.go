@@ -10,6 +10,9 @@ const (
 	// renewPause is the least time between two renewals of the lease. Leases
 	// are a second long at least, whatever the interval.
 	renewPause = 250 * time.Millisecond
+	// restorePause is the least time between two attempts to take back
+	// addresses that somebody removes as often as they are installed.
+	restorePause = 100 * time.Millisecond
 	// lingerMax is how long at most an Active that shuts down goes on
 	// answering for its successor.
 	lingerMax = time.Second
@@ -20,11 +23,14 @@ type active struct {
 	since  time.Time // of the takeover
 	advert time.Time // Adver_Timer
 
+	trial    bool      // the last Acquire before this reign failed, and none has held since
 	lastSent time.Time // when the last advertisement left; zero: none has
 	prevSent time.Time // the one before, in case the last one did not leave
 	sendErr  error     // why the last one did not leave
 
 	acquired  time.Time // the last Acquire
+	restored  time.Time // the last one after AddressRemoved
+	restore   time.Time // when the next one is due; zero: none
 	announce  time.Time // the next Announce of the schedule
 	rebuttal  rebuttal
 	lingering time.Time // until when it answers after Shutdown; zero: no Shutdown
@@ -37,7 +43,10 @@ func (a *active) lingers() bool { return !a.lingering.IsZero() }
 // takeOver enters Active (RFC 9568 section 6.4.2). The advertisement comes
 // first, so that another Active lets go before the addresses appear here.
 func (m *Machine) takeOver(now time.Time, reason string) {
-	m.active = active{since: now, announce: nextAnnouncement(now, now)}
+	m.active = active{since: now, announce: nextAnnouncement(now, now), trial: m.retry.delay > 0}
+	if m.active.trial {
+		m.acquire(now) // no other Active shall let go before this is known to hold
+	}
 	m.advertise(now)
 	m.do(Announce{})
 	m.enter(now, Active, reason)
@@ -101,7 +110,7 @@ func (m *Machine) activeDeadline() time.Time {
 	if a.lingers() {
 		return a.lingering
 	}
-	return earliest(a.advert, a.announce, a.rebuttal.last)
+	return earliest(a.advert, a.announce, a.rebuttal.last, a.restore)
 }
 
 // wakeActive lets go when too long has passed since an advertisement left:
@@ -128,8 +137,11 @@ func (m *Machine) activeTimer(now time.Time) {
 		return
 	}
 	if due(a.advert, now) {
-		m.retry = retry{} // the Acquire one interval ago held
+		m.retry, a.trial = retry{}, false // the Acquire one interval ago held
 		m.advertise(now)
+	}
+	if due(a.restore, now) {
+		m.takeBack(now)
 	}
 	if due(a.announce, now) || due(a.rebuttal.last, now) {
 		m.do(Announce{})
@@ -168,6 +180,10 @@ func (m *Machine) acquireFailed(now time.Time, err error) {
 		return
 	}
 	m.retry.fail(now)
+	if m.active.trial {
+		m.stepAside(now, reason) // nothing has been said
+		return
+	}
 	m.stepDown(now, reason)
 }
 
@@ -178,6 +194,16 @@ func (m *Machine) addressRemoved(now time.Time) {
 	if m.state != Active || a.lingers() || a.sendErr != nil {
 		return
 	}
+	if next := a.restored.Add(restorePause); !a.restored.IsZero() && now.Before(next) {
+		a.restore = next
+		return
+	}
+	m.takeBack(now)
+}
+
+// takeBack installs addresses that somebody else took away.
+func (m *Machine) takeBack(now time.Time) {
+	m.active.restored, m.active.restore = now, time.Time{}
 	m.acquire(now)
 	m.do(Announce{})
 }

@@ -199,9 +199,12 @@ func send100ms() vrrp.Send {
 
 func TestNodeThatCannotInstallItsAddressesBacksOff(t *testing.T) {
 	b := newBench(t).active()
-	for _, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
-		b.want(b.step(0, vrrp.AcquireFailed{Err: errBoom}), send(0), vrrp.Release{},
-			moved(vrrp.Active, vrrp.Backup, "addresses not installed: boom"))
+	resigns := acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "addresses not installed: boom"))
+	b.want(b.step(0, vrrp.AcquireFailed{Err: errBoom}), append(acts(send(0)), resigns...)...)
+	for i, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
+		if i > 0 {
+			b.want(b.step(0, vrrp.AcquireFailed{Err: errBoom}), resigns...) // nothing was said
+		}
 		if got := b.m.Status(); got.Priority != 0 || got.Reason != "addresses not installed: boom" {
 			t.Errorf("status has priority %d and reason %q, want 0 and the error", got.Priority, got.Reason)
 		}
@@ -209,8 +212,8 @@ func TestNodeThatCannotInstallItsAddressesBacksOff(t *testing.T) {
 		b.wantDeadline(ms)
 		b.want(b.run(ms))
 		b.wantDeadline(down)
-		b.step(down, vrrp.Timer{})
-		b.wantState(vrrp.Active)
+		b.want(b.step(down, vrrp.Timer{}), vrrp.Acquire{}, send(200), vrrp.Announce{},
+			moved(vrrp.Backup, vrrp.Active, "no advertisement for 3.2s"))
 	}
 	// An interval without a failure: the addresses could be installed.
 	b.run(time.Second)
@@ -316,4 +319,15 @@ func TestDeadlineLiesAheadAfterARetryThatFindsTheActiveOverdue(t *testing.T) {
 	b.step(0, standing(vrrp.Pending))
 	b.run(5 * time.Second) // fails the test where Timer does not move the deadline on
 	b.wantDeadline(none)
+}
+
+func TestAddressesTakenAwayAgainAndAgainAreTakenBackAtAPace(t *testing.T) {
+	b := newBench(t).active()
+	back := acts(vrrp.Acquire{}, vrrp.Announce{})
+	b.want(b.step(10*ms, vrrp.AddressRemoved{}), back...)
+	b.want(b.step(10*ms, vrrp.AddressRemoved{}))
+	b.want(b.step(10*ms, vrrp.AddressRemoved{}))
+	b.wantDeadline(80 * ms)
+	b.want(b.run(80*ms), back...)
+	b.want(b.step(100*ms, vrrp.AddressRemoved{}), back...)
 }

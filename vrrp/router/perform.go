@@ -13,6 +13,9 @@ func (r *Router) perform(actions []vrrp.Action) (failure vrrp.Event) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case vrrp.Send:
+			if failure != nil && a.Adv.Priority != vrrp.PriorityRelease {
+				continue
+			}
 			if err := r.send(a); err != nil {
 				r.counters.SendErrors++
 				r.log.Debug("advertisement not sent", "err", err)

@@ -32,10 +32,12 @@ func (s *step) describe() string {
 	for _, action := range s.actions {
 		switch a := action.(type) {
 		case vrrp.Send:
-			if s.node.mute {
+			switch {
+			case failing && a.Adv.Priority != vrrp.PriorityRelease:
+			case s.node.mute:
 				failing = true
 				say("cannot say %d", a.Adv.Priority)
-			} else {
+			default:
 				say("says %d", a.Adv.Priority)
 			}
 		case vrrp.Acquire:

@@ -55,6 +55,9 @@ func renewedAfterSend(s *step) string {
 	if _, ok := s.event.(vrrp.AddressRemoved); ok {
 		return ""
 	}
+	if s.trial() {
+		return ""
+	}
 	sent := false
 	for _, a := range s.actions {
 		switch a.(type) {
@@ -69,9 +72,20 @@ func renewedAfterSend(s *step) string {
 	return ""
 }
 
+// trial reports whether the step is the takeover of a node that could not
+// install its addresses the last time: it finds out whether it can before it
+// says so.
+func (s *step) trial() bool {
+	if s.before.State == vrrp.Active || len(s.actions) == 0 {
+		return false
+	}
+	_, acquires := s.actions[0].(vrrp.Acquire)
+	return acquires && s.node.hasFailed
+}
+
 func leaseFollowsSpeech(s *step) string {
 	n := s.node
-	if !n.holds {
+	if !n.holds || s.trial() {
 		return ""
 	}
 	if most := leaseOf(n.interval()) + time.Second; s.now.Sub(n.lastLeft) > most {

@@ -33,7 +33,8 @@ type node struct {
 	mute   bool // nothing it sends leaves
 	barred bool // its addresses cannot be installed
 
-	lastLeft time.Time // when an advertisement that claims last left
+	lastLeft  time.Time // when an advertisement that claims last left
+	hasFailed bool      // an Acquire of this machine has failed
 }
 
 var (
@@ -68,7 +69,7 @@ func (n *node) start() error {
 		return err
 	}
 	n.m, n.frozen, n.inbox, n.holds, n.timer = m, false, nil, false, time.Time{}
-	n.lastLeft = time.Time{}
+	n.lastLeft, n.hasFailed = time.Time{}, false
 	n.life++
 	n.step(vrrp.StandingChanged{Standing: n.standing})
 	if n.cfg.Unicast {
@@ -199,6 +200,9 @@ func (n *node) perform(actions []vrrp.Action) (failed []vrrp.Event) {
 	for _, action := range actions {
 		switch a := action.(type) {
 		case vrrp.Send:
+			if failing && a.Adv.Priority != vrrp.PriorityRelease {
+				continue
+			}
 			if n.mute {
 				failing = true
 				failed = append(failed, vrrp.SendFailed{Err: errMute})
@@ -213,7 +217,7 @@ func (n *node) perform(actions []vrrp.Action) (failed []vrrp.Event) {
 				continue
 			}
 			if n.barred {
-				failing = true
+				failing, n.hasFailed = true, true
 				failed = append(failed, vrrp.AcquireFailed{Err: errBarred})
 				continue
 			}
