@@ -1,0 +1,247 @@
+package interop_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/testenv"
+)
+
+const (
+	vrid = 51
+
+	higher, lower = 200, 100 // priorities
+
+	// limit is how long is waited for what must happen, far beyond all timers.
+	limit = 40 * time.Second
+)
+
+// vips are the virtual addresses, in the order in which both configurations
+// have them.
+var vips = []string{"198.51.100.100", "198.51.100.7"}
+
+// setting is what both sides of a pair agree on.
+type setting struct {
+	version   int
+	unicast   bool
+	nopreempt bool // and failback: never
+	checksum  string
+}
+
+// interval is the Advertisement_Interval: version 2 has no shorter one.
+func (s setting) interval() time.Duration {
+	if s.version == 2 {
+		return time.Second
+	}
+	return 300 * time.Millisecond
+}
+
+// skew is Skew_Time (RFC 3768 and RFC 9568, section 6.1 of both).
+func (s setting) skew(priority int) time.Duration {
+	unit := s.interval() // under version 2 always a second
+	return time.Duration(256-priority) * unit / 256
+}
+
+// side is one of the two peers.
+type side struct {
+	name     string
+	host     *testenv.Host
+	link     *testenv.Link
+	address  string
+	priority int
+	dark     bool // its host is off: what its kernel has reaches nobody
+
+	start func()
+	kill  func() // at once, without a word
+	end   func() // in an orderly way
+}
+
+// pair is an ngha and a keepalived on one LAN, and a client.
+type pair struct {
+	*testing.T
+	setting
+	lab              *testenv.Lab
+	lan              *testenv.Bridge
+	capture          *testenv.Capture
+	client           *testenv.Host
+	ngha, keepalived *side
+	node             *testenv.Node // nil until ngha was started
+}
+
+// newPair builds the LAN. Neither side runs yet. Of two sides with the same
+// priority the one with the higher last byte wins.
+func newPair(t *testing.T, s setting, ngha, keepalived side) *pair {
+	t.Helper()
+	testenv.RequireBinary(t, "keepalived")
+	p := &pair{T: t, setting: s, lab: testenv.New(t), ngha: &ngha, keepalived: &keepalived}
+	p.lan = p.lab.Bridge("lan")
+	ngha.name, keepalived.name = "ngha", "keepalived"
+	for _, x := range []*side{&ngha, &keepalived} {
+		x.host = p.lab.Host(x.name)
+		x.link = p.lan.Attach(x.host, x.address+"/24")
+	}
+	p.client = p.lab.Host("client")
+	p.lan.Attach(p.client, "198.51.100.9/24")
+	p.capture = p.lan.Capture()
+	p.setUpNgha()
+	p.setUpKeepalived()
+	return p
+}
+
+func (p *pair) setUpNgha() {
+	n := testenv.Node{
+		VRID: vrid, VIPs: vips, Priority: p.ngha.priority,
+		Version: p.version, Interval: p.interval(), Failback: "now",
+	}
+	if p.nopreempt {
+		n.Failback = "never"
+	}
+	if p.unicast {
+		n.Peers = []string{p.keepalived.address}
+	}
+	if p.checksum != "" {
+		n.Router = "checksum: " + p.checksum
+	}
+	p.ngha.start = func() {
+		if p.node == nil {
+			p.node = p.lab.StartNode(p.ngha.host, n)
+		} else {
+			p.node.Start()
+		}
+		p.node.AwaitHealth("healthy")
+	}
+	p.ngha.kill = func() { p.node.Kill() }
+	p.ngha.end = func() { p.endProcess(p.node.Process()) }
+}
+
+func (p *pair) setUpKeepalived() {
+	k := p.keepalived
+	var process *testenv.Process
+	k.start = func() {
+		if k.dark {
+			k.host.PowerOn()
+			k.dark = false
+		}
+		process = p.lab.StartKeepalived(k.host, p.keepalivedConf())
+		p.listens(k)
+	}
+	// Killed alone it would leave its addresses to the kernel, for ever.
+	k.kill = func() {
+		k.host.PowerOff()
+		k.dark = true
+	}
+	k.end = func() { p.endProcess(process) }
+}
+
+func (p *pair) endProcess(process *testenv.Process) {
+	p.Helper()
+	process.Signal(unix.SIGTERM)
+	if state := process.AwaitExit(); state.ExitCode() != 0 {
+		p.Errorf("%s ended with %v", process.Name(), state)
+	}
+}
+
+func (p *pair) keepalivedConf() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("global_defs { vrrp_version %d }", p.version)
+	line("vrrp_instance web {")
+	line("interface %s", p.keepalived.link.Name())
+	line("virtual_router_id %d", vrid)
+	line("priority %d", p.keepalived.priority)
+	line("advert_int %v", p.interval().Seconds())
+	if p.nopreempt {
+		line("nopreempt")
+	}
+	if p.unicast {
+		line("unicast_src_ip %s", p.keepalived.address)
+		line("unicast_peer {\n%s\n}", p.ngha.address)
+	}
+	line("virtual_ipaddress {")
+	for _, vip := range vips {
+		line("%s/32", vip)
+	}
+	line("}\n}")
+	return b.String()
+}
+
+// listens waits until the side has opened its VRRP socket: from then on it
+// takes part.
+func (p *pair) listens(x *side) {
+	p.Helper()
+	p.lab.Await(x.name+" to listen", limit, func() error {
+		return x.host.Do(func() error {
+			table, err := os.ReadFile("/proc/thread-self/net/raw")
+			if err == nil && !strings.Contains(string(table), ":0070 ") { // IP protocol 112
+				err = errors.New("it has no socket for VRRP")
+			}
+			return err
+		})
+	})
+}
+
+// other is the side that x is not.
+func (p *pair) other(x *side) *side {
+	if x == p.ngha {
+		return p.keepalived
+	}
+	return p.ngha
+}
+
+// settlesOn waits until x has the addresses and the other side has not, and
+// then for so many advertisements, during which x alone speaks.
+func (p *pair) settlesOn(x *side, adverts int) {
+	p.Helper()
+	y := p.other(x)
+	for _, vip := range vips {
+		x.host.AwaitHolds(vip)
+		if !y.dark {
+			y.host.AwaitGone(vip)
+		}
+	}
+	first := p.nextAdvert(x)
+	var last testenv.Frame
+	p.lab.Await(fmt.Sprintf("%d advertisements of %s", adverts, x.name), limit, func() error {
+		sent := p.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(x.link), testenv.After(first.At))
+		if len(sent) < adverts {
+			return fmt.Errorf("there are %d", len(sent))
+		}
+		last = sent[adverts-1]
+		return nil
+	})
+	for _, f := range p.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(y.link), testenv.After(first.At)) {
+		if f.At.Before(last.At) {
+			p.Errorf("%s speaks while %s has the addresses: %v", y.name, x.name, f)
+		}
+	}
+	for _, vip := range vips {
+		p.holds(x, vip, true)
+		if !y.dark {
+			p.holds(y, vip, false)
+		}
+	}
+}
+
+func (p *pair) holds(x *side, vip string, want bool) {
+	p.Helper()
+	holds, err := x.host.Holds(vip)
+	if err != nil {
+		p.Fatal(err)
+	}
+	if holds != want {
+		p.Errorf("%s holds %s: %v, want %v", x.name, vip, holds, want)
+	}
+}
+
+// nextAdvert waits for x's next advertisement.
+func (p *pair) nextAdvert(x *side) testenv.Frame {
+	p.Helper()
+	return p.capture.Await("an advertisement of "+x.name, limit,
+		testenv.IsAdvert(vrid), testenv.From(x.link), testenv.After(time.Now()))
+}
