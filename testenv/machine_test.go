@@ -3,6 +3,7 @@ package testenv
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -90,16 +91,17 @@ func TestOrphansOutliveAProcessUnderInit(t *testing.T) {
 	eventually(t, "the init to reap the orphan", func() error { return gone(orphan) })
 }
 
-func all(t *testing.T, m *machine) PIDs {
+func all(t TB, m *machine) PIDs {
 	t.Helper()
 	pids, err := m.pids(func(int) bool { return true })
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("list processes: %v", err)
 	}
 	return pids
 }
 
 func TestNothingOutlivesALab(t *testing.T) {
+	New(t) // skips where there can be none
 	before := netNamespaces(t)
 	var pids PIDs
 	t.Run("lab", func(t *testing.T) {
@@ -161,28 +163,33 @@ func netNamespaces(t *testing.T) []string {
 
 const crashVariable = "TESTENV_CRASH"
 
-// TestCrash is the process that TestCrashedTestLeavesNothing kills.
-func TestCrash(t *testing.T) {
-	if os.Getenv(crashVariable) != "1" {
-		t.Skip("only as a child of another test")
+// TestMain becomes the process that TestCrashedTestLeavesNothing kills.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv(crashVariable) == "1" {
+		os.Exit(Program{Title: "crash"}.Run(waitForTheCrash))
 	}
-	lab := New(t)
+	os.Exit(m.Run())
+}
+
+func waitForTheCrash(tb TB) {
+	lab := New(tb)
 	a := lab.Host("a")
 	a.Start(exec.Command("sleep", "infinity"))
 	a.StartContainer(exec.Command("sh", "-c", orphans))
 	for _, m := range a.machines {
-		for _, pid := range all(t, m) {
+		for _, pid := range all(tb, m) {
 			fmt.Printf("pid %d\n", pid)
 		}
 	}
 	fmt.Println("ready")
-	<-t.Context().Done()
+	<-tb.Context().Done()
 }
 
 func TestCrashedTestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	New(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCrash$", "-test.v")
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crashVariable+"=1", "TMPDIR="+t.TempDir()) // nobody else removes its files
 	out, err := cmd.StdoutPipe()
 	if err != nil {

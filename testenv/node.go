@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (n *Node) Start() {
 	} else {
 		cmd.Args = append(append(cmd.Args, "nginx"), n.lab.nginxArgs(n.host.name, n.nginx)...)
 	}
-	cmd.Env = append(os.Environ(), n.Env...)
+	cmd.Env = append(environment(), n.Env...)
 	if n.UnderInit {
 		n.ngha = n.host.Start(cmd)
 		n.machine = n.host.own
@@ -81,6 +82,12 @@ func (n *Node) Start() {
 		n.lab.t.Fatalf("node %s: %v", n.host.name, err)
 	}
 	n.ngha = n.machine.first
+}
+
+// environment is this process's without the variables that ngha reads: those
+// here are the lab's own, and ngha refuses what it does not know.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "NGHA_") })
 }
 
 // Configure writes nginx's configuration anew, with other directives for its
