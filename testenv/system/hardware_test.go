@@ -78,9 +78,6 @@ func TestThreeNodesTakeOverInOrder(t *testing.T) {
 		s.owners.during(m.name+" takes over", s.interval, func() { s.settlesOn(m) })
 		s.listened(m, back)
 	}
-	for _, sample := range s.capture.Frames().Reigns(vrid) {
-		t.Logf("%s reigned from %v", sample.From, sample.First.Format("15:04:05.000"))
-	}
 }
 
 // Two virtual routers with opposite priorities: each node serves one address,

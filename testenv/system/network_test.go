@@ -1,0 +1,272 @@
+package system_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ngha/testenv"
+)
+
+// The network of the Active breaks in a way that it can see.
+func TestInterfaceFailsAndComesBack(t *testing.T) {
+	for name, row := range map[string]struct {
+		config     testenv.Node
+		fail, mend func(*site)
+		names      []string // in the reason
+	}{
+		"set down": {
+			fail:  func(s *site) { s.a.link.Down() },
+			mend:  func(s *site) { s.a.link.Up() },
+			names: []string{"eth0", "down"},
+		},
+		"carrier lost": {
+			fail:  func(s *site) { s.a.link.PortDown() },
+			mend:  func(s *site) { s.a.link.PortUp() },
+			names: []string{"eth0", "carrier"},
+		},
+		"deleted": {
+			config: testenv.Node{Interface: "eth0"},
+			fail:   func(s *site) { s.a.link.Delete() },
+			mend:   func(s *site) { s.a.link.Create() },
+			names:  []string{"eth0"},
+		},
+		// As a container that is disconnected and connected again.
+		"deleted, and another name": {
+			fail:  func(s *site) { s.a.link.Delete() },
+			mend:  func(s *site) { s.a.link = s.lan.Attach(s.a.Host(), "198.51.100.1/24") },
+			names: []string{vip},
+		},
+		"renamed": {
+			config: testenv.Node{Interface: "eth0"},
+			fail:   func(s *site) { s.a.link.Rename("spare") },
+			mend:   func(s *site) { s.a.link.Rename("eth0") },
+			names:  []string{"eth0"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, row.config, testenv.Node{})
+			row.fail(s)
+			s.settlesOn(s.b)
+			s.a.AwaitState("initialize")
+			s.explains(s.a, row.names...)
+
+			back := time.Now()
+			row.mend(s)
+			s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+			s.listened(s.a, back)
+		})
+	}
+}
+
+// explains waits until m says why its virtual router is where it is, naming
+// what is wrong: in the status, in its rendering for people, and in the log.
+func (s *site) explains(m *member, names ...string) {
+	s.Helper()
+	status := m.AwaitStatus("in a position to explain itself", func(status testenv.Status) error {
+		for _, name := range names {
+			if reason := status.VirtualRouters[0].Reason; !strings.Contains(reason, name) {
+				return fmt.Errorf("the reason %q does not name %s", reason, name)
+			}
+		}
+		return nil
+	})
+	reason := status.VirtualRouters[0].Reason
+	s.lab.Await("the reason to be told", limit, func() error {
+		if out, err := m.CLI("status"); err != nil || !strings.Contains(out, reason) {
+			return fmt.Errorf("ngha status does not tell %q: %w\n%s", reason, err, out)
+		}
+		if !strings.Contains(m.Process().Log(), reason) {
+			return fmt.Errorf("the log does not tell %q", reason)
+		}
+		return nil
+	})
+}
+
+// The configuration waits for an interface that is not there yet, or for the
+// one among several; nginx need not.
+func TestNodeStartsBeforeItsInterface(t *testing.T) {
+	const elsewhere = "203.0.113.1"
+	for name, row := range map[string]struct {
+		config testenv.Node
+		before func(s *site, h *testenv.Host) (obstacle *testenv.Link)
+		names  []string // in the reason
+		mend   func(s *site, obstacle *testenv.Link)
+	}{
+		"named, and missing": {
+			config: testenv.Node{Interface: "eth1"},
+			names:  []string{"eth1"},
+		},
+		"unnamed, and none fits": {
+			names: []string{vip},
+		},
+		"unnamed, and two fit": {
+			before: func(s *site, h *testenv.Host) *testenv.Link {
+				s.lan.Attach(h, "198.51.100.1/24")
+				return s.lab.Bridge("other").Attach(h, "198.51.100.77/24")
+			},
+			names: []string{vip, "eth1", "eth2"},
+			mend:  func(_ *site, obstacle *testenv.Link) { obstacle.Delete() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newLAN(t, 0)
+			s.lan.Attach(s.client, "203.0.113.9/24")
+			h := s.lab.Host("a")
+			s.lan.Attach(h, elsewhere+"/24")
+			var obstacle *testenv.Link
+			if row.before != nil {
+				obstacle = row.before(s, h)
+			}
+			s.start(h.Links()[0], row.config)
+			s.a.AwaitHealth("healthy")
+			s.a.AwaitState("initialize")
+			s.explains(s.a, row.names...)
+			if server, err := ask(s.client, elsewhere); err != nil || server != "a" {
+				t.Errorf("nginx does not serve at %s: %q, %v", elsewhere, server, err)
+			}
+
+			if row.mend != nil {
+				row.mend(s, obstacle)
+			} else {
+				s.lan.Attach(h, "198.51.100.1/24")
+			}
+			s.a.link = h.Links()[1]
+			s.settlesOn(s.a)
+		})
+	}
+}
+
+// The nodes cannot hear each other, and each has clients on its side: both
+// serve, which nobody can prevent, and once they hear each other again the
+// better one serves all.
+func TestPartitionHeals(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	east := s.lab.Host("east")
+	s.lan.Attach(east, "198.51.100.10/24")
+	s.servesTo(east, vip, s.a)
+
+	s.alone("the nodes are parted", func() {
+		cut := s.lan.Partition(
+			[]*testenv.Host{s.a.Host(), s.client},
+			[]*testenv.Host{s.b.Host(), east},
+		)
+		s.servesTo(east, vip, s.b)
+		s.servesTo(s.client, vip, s.a)
+		cut.Heal()
+		s.settlesOn(s.a)
+	})
+	s.servesTo(east, vip, s.a)
+	s.remains(s.a, 5)
+	s.servesTo(east, vip, s.a)
+}
+
+// alone declares that while f runs the nodes may not hear each other, so that
+// both may own the address.
+func (s *site) alone(why string, f func()) {
+	s.Helper()
+	s.apart = append(s.apart, s.owners.during(why, 0, f))
+}
+
+// One node does not hear the other, who hears it well.
+func TestOneWayLossHeals(t *testing.T) {
+	t.Run("the backup is deaf", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, testenv.Node{}, testenv.Node{})
+		s.alone("b does not hear a", func() {
+			deaf := s.lan.Cut(s.a.Host(), s.b.Host())
+			s.b.AwaitHolds(vip)
+			s.b.AwaitState("active")
+			// a contradicts and stays: it is the better one.
+			s.advertises(s.a, 5)
+			s.a.AwaitState("active")
+			deaf.Heal()
+			s.settlesOn(s.a)
+		})
+		s.b.AwaitState("backup")
+		s.remains(s.a, 5)
+	})
+	t.Run("the active is deaf", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, testenv.Node{}, testenv.Node{})
+		check := s.neverMoves()
+		deaf := s.lan.Cut(s.b.Host(), s.a.Host())
+		s.remains(s.a, 5)
+		deaf.Heal()
+		s.remains(s.a, 3)
+		check()
+	})
+	// The better one comes back, and does not hear who serves.
+	t.Run("the better one is deaf", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, testenv.Node{Failback: "never"}, testenv.Node{})
+		s.a.Host().PowerOff()
+		s.settlesOn(s.b)
+		deaf := s.lan.LoseVRRP(s.b.Host(), s.a.Host(), 100)
+		s.a.Host().PowerOn()
+		s.a.Start()
+		s.owners.during("a takes over from b, whom it does not hear", s.interval, func() { s.settlesOn(s.a) })
+		deaf.Heal()
+		s.remains(s.a, 5)
+	})
+}
+
+// Every third packet is lost. The better node never lets go; the other may take
+// over now and then, when it has missed three in a row, and yields at the next
+// that it hears.
+func TestLossyNetworkEndsWithOneHolder(t *testing.T) {
+	t.Parallel()
+	const advertisements = 80
+	s := newSite(t, testenv.Node{Interval: 100 * time.Millisecond}, testenv.Node{})
+	_, leftBefore := s.a.moved(t)
+	s.alone("a third of all packets is lost", func() {
+		s.lan.Lose(s.a.Host(), s.b.Host(), 30)
+		s.lan.Lose(s.b.Host(), s.a.Host(), 30)
+		s.advertises(s.a, advertisements)
+		s.lan.Heal()
+		s.settlesOn(s.a)
+	})
+	if _, left := s.a.moved(t); left != leftBefore {
+		t.Errorf("the better node let go %d times", left-leftBefore)
+	}
+	// Three in a row are lost with probability 0.027.
+	if became, _ := s.b.moved(t); became > advertisements/6 {
+		t.Errorf("b took over %d times in %d intervals", became, advertisements)
+	}
+	s.remains(s.a, 10)
+}
+
+// Somebody removes the virtual address: a network manager, or a finger.
+func TestStolenAddressComesBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	check := s.neverMoves()
+	for range 3 {
+		before := time.Now()
+		s.a.link.Steal(vip)
+		s.settlesOn(s.a)
+		s.capture.Await("the address to be announced again", limit, testenv.From(s.a.link), testenv.Announces(vip), testenv.After(before))
+	}
+	s.advertises(s.a, 5)
+	s.settlesOn(s.a)
+	check()
+}
+
+// An address of the Active's own goes, and its interface with it as far as
+// VRRP is concerned: there is no source to speak from.
+func TestSourceAddressIsRemovedAndComesBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{Interface: "eth0"}, testenv.Node{})
+	s.a.link.Steal("198.51.100.1")
+	s.settlesOn(s.b)
+	s.a.AwaitState("initialize")
+	s.explains(s.a, "eth0")
+	if out, err := s.a.Run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0"); err != nil {
+		t.Fatal(err, out)
+	}
+	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+}
