@@ -222,6 +222,30 @@ func (s *site) advertises(m *member, count int) {
 	})
 }
 
+// failsBack waits until a, which came back at the given time, is healthy, and
+// wants it to take over from b as its configuration says.
+func (s *site) failsBack(failback string, back time.Time) {
+	s.Helper()
+	if failback == "never" {
+		s.a.AwaitHealth("healthy")
+		s.a.AwaitState("backup")
+		s.remains(s.b, 10)
+		return
+	}
+	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	if failback == "now" {
+		return
+	}
+	var after time.Duration
+	if _, err := fmt.Sscanf(failback, "after %ds", &after); err != nil {
+		s.Fatal(err)
+	}
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
+	if waited := claims[0].At.Sub(back); waited < after*time.Second {
+		s.Errorf("a took over %v after it came back, want at least %ds", waited, after)
+	}
+}
+
 // listened fails the test when m, which was woken or started at since, has
 // claimed the address before an Active_Down_Interval of listening.
 func (s *site) listened(m *member, since time.Time) {

@@ -1,0 +1,252 @@
+package system_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/testenv"
+)
+
+// Small crashes are repaired where they happen: the address stays.
+func TestCrashedNginxIsRepairedInPlace(t *testing.T) {
+	for name, row := range map[string]struct {
+		victims  func(*member) testenv.PIDs
+		restarts uint64
+	}{
+		"master":             {func(m *member) testenv.PIDs { return m.NginxMaster() }, 1},
+		"master and workers": {func(m *member) testenv.PIDs { return m.Nginx() }, 1},
+		"workers":            {func(m *member) testenv.PIDs { return m.NginxWorkers() }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Nothing here is about how fast this machine is.
+			s := newSite(t, testenv.Node{Config: "nginx: {repair: 20s}\n"}, testenv.Node{})
+			check := s.neverMoves()
+			victims := row.victims(s.a)
+			if err := victims.Signal(unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			s.lab.Await("other processes", limit, func() error {
+				now := s.a.Nginx()
+				if len(now) != 3 || slices.ContainsFunc(victims, func(pid int) bool { return slices.Contains(now, pid) }) {
+					return fmt.Errorf("killed were %v, there are %v", victims, now)
+				}
+				return nil
+			})
+			s.a.AwaitStatus("repaired", func(status testenv.Status) error {
+				if !status.Health.Healthy || status.Nginx.Restarts != row.restarts {
+					return fmt.Errorf("it is %s after %d restarts", status.Health.State, status.Nginx.Restarts)
+				}
+				return nil
+			})
+			s.settlesOn(s.a)
+			s.remains(s.a, 5)
+			check()
+			t.Log(s.probe.Result())
+		})
+	}
+}
+
+// nginx dies and its configuration no longer holds. Once that is mended, the
+// node is as good as before.
+func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
+	for _, failback := range []string{"now", "never"} {
+		t.Run("failback "+failback, func(t *testing.T) {
+			t.Parallel()
+			node := testenv.Node{Failback: failback, Config: "nginx: {restarts: 60}\n"}
+			s := newSite(t, node, node)
+			s.breakNginx(s.a)
+			s.settlesOn(s.b)
+			s.a.AwaitHealth("ill")
+
+			s.a.Configure("")
+			if out, err := s.a.CLI("reload"); err != nil {
+				t.Errorf("ngha reload: %v\n%s", err, out)
+			}
+			s.a.AwaitHealth("healthy")
+			s.failsBack(failback, time.Time{})
+		})
+	}
+}
+
+// breakNginx kills every process of m's nginx and keeps it from starting again.
+func (s *site) breakNginx(m *member) {
+	s.Helper()
+	m.Configure("nonsense;")
+	if err := m.Nginx().Signal(unix.SIGKILL); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Nothing serves any more and the budget of restarts is spent: ngha gives up
+// and leaves nothing behind.
+func TestRestartBudgetSpent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{UnderInit: true, Config: "nginx: {restarts: 2}\n"}, testenv.Node{})
+	s.breakNginx(s.a)
+	s.settlesOn(s.b)
+	s.ended(s.a, 3)
+	s.remains(s.b, 5)
+}
+
+// ended waits for the end of m's ngha with the exit code, and wants nothing to
+// be left of the node.
+func (s *site) ended(m *member, code int) {
+	s.Helper()
+	if state := m.Process().AwaitExit(); state.ExitCode() != code {
+		s.Errorf("%s ended with %v, want exit code %d", m.name, state, code)
+	}
+	if left := m.Nginx(); len(left) > 0 {
+		s.Errorf("%s has left processes of nginx: %v", m.name, left)
+	}
+	if holds, err := m.Host().Holds(vip); holds || err != nil {
+		s.Errorf("%s has left the address: %t, %v", m.name, holds, err)
+	}
+}
+
+// nginx lives and does not answer: the peer takes over, and the node heals
+// itself.
+func TestFrozenNginxIsReplaced(t *testing.T) {
+	for _, failback := range []string{"now", "never"} {
+		t.Run("failback "+failback, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{Failback: failback}, testenv.Node{Failback: failback})
+			frozen := s.a.Nginx()
+			if err := frozen.Signal(unix.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			s.settlesOn(s.b)
+			s.owners.during("a has healed itself", s.interval, func() { s.a.AwaitHealth("healthy") })
+			s.failsBack(failback, time.Time{})
+			for _, pid := range s.a.Nginx() {
+				if slices.Contains(frozen, pid) {
+					t.Errorf("process %d was frozen and is still there", pid)
+				}
+			}
+		})
+	}
+}
+
+// Who stops nginx means the node.
+func TestNginxStoppedByHandEndsTheNode(t *testing.T) {
+	for _, word := range []string{"quit", "stop"} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{UnderInit: true}, testenv.Node{})
+			if out, err := s.a.Run("nginx", "-e", "/dev/null", "-c", s.a.NginxConf(), "-s", word); err != nil {
+				t.Fatalf("nginx -s %s: %v\n%s", word, err, out)
+			}
+			s.settlesOn(s.b)
+			s.ended(s.a, 0)
+			s.remains(s.b, 5)
+		})
+	}
+}
+
+// fitness is a check that a test turns on and off.
+type fitness struct{ path string }
+
+func newFitness(s *site, name string) fitness {
+	f := fitness{filepath.Join(s.lab.Dir(), name+".fit")}
+	f.set(s, true)
+	return f
+}
+
+func (f fitness) set(s *site, fit bool) {
+	s.Helper()
+	var err error
+	if fit {
+		err = os.WriteFile(f.path, nil, 0o644)
+	} else {
+		err = os.Remove(f.path)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (f fitness) config() string {
+	return fmt.Sprintf("checks: [{name: fit, exec: [/usr/bin/test, -e, %s], interval: 50ms, timeout: 10s, rise: 1, fall: 1}]\n", f.path)
+}
+
+// Degraded beats absent, unless the configuration says otherwise.
+func TestBothNodesIll(t *testing.T) {
+	for _, unhealthy := range []string{"last-resort", "release"} {
+		t.Run(unhealthy, func(t *testing.T) {
+			t.Parallel()
+			s := newLAN(t, 0)
+			fitA, fitB := newFitness(s, "a"), newFitness(s, "b")
+			s.start(s.host(), testenv.Node{Unhealthy: unhealthy, Config: fitA.config()})
+			s.start(s.host(), testenv.Node{Unhealthy: unhealthy, Config: fitB.config()})
+			s.settlesOn(s.a)
+			s.watch(vip)
+
+			fitA.set(s, false)
+			s.settlesOn(s.b)
+			fitB.set(s, false)
+			if unhealthy == "release" {
+				s.b.AwaitGone(vip)
+				s.holders(0)
+			} else {
+				s.capture.Await("an advertisement of last resort", limit, testenv.IsAdvert(vrid), testenv.WithPriority(1))
+				s.holders(1)
+				if _, err := ask(s.client, vip); err != nil {
+					t.Errorf("nobody serves: %v", err)
+				}
+			}
+			s.owners.during("b has recovered", s.interval, func() {
+				fitB.set(s, true)
+				s.settlesOn(s.b)
+			})
+			s.owners.during("a has recovered", s.interval, func() {
+				fitA.set(s, true)
+				s.settlesOn(s.a)
+			})
+		})
+	}
+}
+
+// holders waits until both nodes are ill and wants so many of them to hold the
+// address for a while.
+func (s *site) holders(want int) {
+	s.Helper()
+	count := func() (n int) {
+		s.Helper()
+		for _, m := range s.nodes {
+			holds, err := m.Host().Holds(vip)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if holds {
+				n++
+			}
+		}
+		return n
+	}
+	for _, m := range s.nodes {
+		m.AwaitHealth("ill")
+	}
+	s.lab.Await(fmt.Sprintf("%d nodes to hold the address", want), limit, func() error {
+		if n := count(); n != want {
+			return fmt.Errorf("%d hold it", n)
+		}
+		return nil
+	})
+	// An ARP request is asked every so often: it measures the time.
+	asked := len(s.owners.probe.Result())
+	s.lab.Await("time to pass", limit, func() error {
+		if n := count(); n != want {
+			s.Fatalf("%d nodes hold the address, want %d", n, want)
+		}
+		if passed := time.Duration(len(s.owners.probe.Result())-asked) * arpPace; passed < 5*s.interval {
+			return fmt.Errorf("%v have passed", passed)
+		}
+		return nil
+	})
+}
