@@ -65,6 +65,11 @@ func (h *Host) setUp() error {
 	if err := h.nl.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
+	// A new namespace copies the machine's setting. A host that forwards hands
+	// on what still comes for an address it has given up: a server does not.
+	if err := setSysctl("net/ipv4/ip_forward", "0"); err != nil {
+		return err
+	}
 	// The duplicate address detection of IPv6 keeps an address tentative for
 	// a second; both settings must be 0 to switch it off.
 	for _, name := range []string{"all", "default"} {
