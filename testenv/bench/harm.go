@@ -35,7 +35,7 @@ func (p *pair) outageUntilSecond(harm func()) []value {
 	probe := p.ask()
 	at := p.harm(harm)
 	p.awaitAnswer(probe, p.second.host.Name(), at)
-	outage, _ := longest(probe.Stop(), at)
+	outage, _ := longest(p.stop(probe), at)
 	return []value{outage}
 }
 
@@ -48,7 +48,7 @@ func beyondRepair(p *pair) []value {
 		p.signal(p.first.daemon.nginx(), unix.SIGKILL)
 	})
 	p.awaitAnswer(probe, p.second.host.Name(), at)
-	outage, gap := longest(probe.Stop(), at)
+	outage, gap := longest(p.stop(probe), at)
 	if outage.open {
 		return []value{outage, outage}
 	}
@@ -65,7 +65,7 @@ func killNginx(p *pair) []value {
 	probe := p.ask()
 	at := p.harm(func() { p.signal(p.first.daemon.nginx(), unix.SIGKILL) })
 	p.pause(aftermath)
-	r := probe.Stop()
+	r := p.stop(probe)
 	outage, _ := longest(r, at)
 	return []value{outage, count(r.Failed())}
 }
@@ -79,7 +79,7 @@ func killMaster(p *pair) []value {
 		return len(now) > 0 && !slices.Equal(now, master)
 	})
 	p.pause(aftermath - time.Since(at))
-	r := probe.Stop()
+	r := p.stop(probe)
 	outage, _ := longest(r, at)
 	return []value{count(r.Failed()), outage, back}
 }
@@ -89,7 +89,7 @@ func terminate(p *pair) []value {
 	at := p.harm(func() { p.signal(p.first.daemon.processes()[:1], unix.SIGTERM) })
 	p.awaitAnswer(probe, p.second.host.Name(), at)
 	p.pause(time.Second) // the attempts under way have their say
-	r := probe.Stop()
+	r := p.stop(probe)
 	outage, _ := longest(r, at)
 	return []value{count(r.Failed()), outage}
 }
@@ -115,7 +115,7 @@ func (p *pair) silence(signals ...unix.Signal) []value {
 	})
 	p.awaitAnswer(probe, p.second.host.Name(), at)
 	p.pause(aftermath)
-	outage, _ := longest(probe.Stop(), at)
+	outage, _ := longest(p.stop(probe), at)
 	return []value{outage, contested(arp.Stop(), arpPace)}
 }
 
@@ -133,6 +133,6 @@ func healPartition(p *pair) []value {
 	})
 	p.awaitAnswer(probe, p.first.host.Name(), at)
 	p.pause(2 * p.row.interval)
-	outage, _ := longest(probe.Stop(), at)
+	outage, _ := longest(p.stop(probe), at)
 	return []value{one, right, outage}
 }

@@ -49,6 +49,7 @@ type options struct {
 	rows     []row
 	products []product
 	json     bool
+	verbose  bool
 }
 
 func parse(args []string, usage io.Writer) (options, error) {
@@ -59,6 +60,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	which := flags.String("run", "", "only the rows whose name this `regexp` matches")
 	only := flags.String("only", "", "only this `product`, ngha or keepalived")
 	flags.BoolVar(&o.json, "json", false, "print JSON, with every single value")
+	flags.BoolVar(&o.verbose, "v", false, "tell what the client saw in each run")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -119,6 +121,9 @@ func (o options) bench(ctx context.Context, out, progress io.Writer) error {
 					fmt.Fprintf(progress, " %s %s;", f.name, f.unit.format(values[k]))
 				}
 				fmt.Fprintln(progress)
+				if o.verbose {
+					io.WriteString(progress, log)
+				}
 				runs[j] = append(runs[j], values)
 			}
 		}
@@ -140,8 +145,8 @@ func (o options) bench(ctx context.Context, out, progress io.Writer) error {
 	return nil
 }
 
-// measure makes one run of the row. Without values it went wrong, and the log
-// tells how.
+// measure makes one run of the row and returns what its lab logged. Without
+// values it went wrong.
 func (r row) measure(ctx context.Context, with product) (values []value, log string) {
 	if ctx.Err() != nil {
 		return nil, "ended\n"
@@ -154,5 +159,5 @@ func (r row) measure(ctx context.Context, with product) (values []value, log str
 	if code != 0 {
 		return nil, out.String()
 	}
-	return <-measured, ""
+	return <-measured, out.String()
 }

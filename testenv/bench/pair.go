@@ -82,6 +82,13 @@ func (p *pair) ask() *testenv.Probe {
 	return probe
 }
 
+// stop ends the client's asking and logs what it saw.
+func (p *pair) stop(probe *testenv.Probe) testenv.Result {
+	r := probe.Stop()
+	p.tb.Logf("%v", r)
+	return r
+}
+
 func (p *pair) askARP() *testenv.ARPProbe { return p.bystander.ProbeARP(vip, arpPace) }
 
 // harm does the harm and returns the instant just before it.
