@@ -53,10 +53,9 @@ func failover(t *testing.T, s setting, better string) {
 	if better == "keepalived" {
 		a, b = b, a
 	}
-	a.start()
-	a.host.AwaitHolds(vips[0])
+	a.start() // listens from now on, and for a shorter time than b
 	b.start()
-	p.settlesOn(a, 3)
+	p.settlesOn(a, 2)
 
 	a.kill()
 	p.settlesOn(b, 2)
@@ -67,7 +66,7 @@ func failover(t *testing.T, s setting, better string) {
 		holder = b
 		p.settlesOn(b, 5) // longer than a would listen before it takes over
 	} else {
-		p.settlesOn(a, 3)
+		p.settlesOn(a, 2)
 	}
 	p.handsOver(holder)
 	p.checkAdverts()

@@ -195,7 +195,9 @@ func (p *pair) other(x *side) *side {
 }
 
 // settlesOn waits until x has the addresses and the other side has not, and
-// then for so many advertisements, during which x alone speaks.
+// then for so many advertisements, during which x alone speaks. A unicast
+// advertisement for a host that is off is none on the wire: nobody tells its
+// hardware address any more.
 func (p *pair) settlesOn(x *side, adverts int) {
 	p.Helper()
 	y := p.other(x)
@@ -204,6 +206,9 @@ func (p *pair) settlesOn(x *side, adverts int) {
 		if !y.dark {
 			y.host.AwaitGone(vip)
 		}
+	}
+	if p.unicast && y.dark {
+		return
 	}
 	first := p.nextAdvert(x)
 	var last testenv.Frame
