@@ -91,7 +91,8 @@ func terminate(p *pair) []value {
 	p.pause(time.Second) // the attempts under way have their say
 	r := p.stop(probe)
 	outage, _ := longest(r, at)
-	return []value{count(r.Failed()), outage}
+	cut := cutShort(r)
+	return []value{count(r.Failed() - cut), count(cut), outage}
 }
 
 func killDaemon(p *pair) []value {

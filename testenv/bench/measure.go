@@ -46,3 +46,10 @@ func contested(r testenv.ARPResult, every time.Duration) value {
 	v.open = r[len(r)-1].At.Sub(both[len(both)-1].At) < silentEnd
 	return v
 }
+
+// cutShort counts the attempts that had a connection and lost it: it was made
+// with one node when the address moved to another, which knows nothing of it.
+func cutShort(r testenv.Result) int {
+	kinds := r.Failures()
+	return kinds["reset"] + kinds["cut short"]
+}

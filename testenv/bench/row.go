@@ -76,7 +76,11 @@ func rows() []row {
 		{"nginx frozen, interval 100 ms", tenth, coarse,
 			[]figure{outage(within(1300*time.Millisecond, "1.3 s"))}, freezeNginx},
 		{"daemon terminated, nginx healthy, interval 1 s", second, fine,
-			[]figure{failed(&goal{0, "none"}), outage(nil)}, terminate},
+			[]figure{
+				{"failed new connections", inCount, &goal{0, "none"}},
+				{"open connections cut", inCount, nil},
+				outage(nil),
+			}, terminate},
 		{"daemon killed (SIGKILL), nginx lives on, interval 1 s", second, coarse,
 			[]figure{outage(nil), twoAnswer}, killDaemon},
 		{"daemon stopped (SIGSTOP), nginx lives on, interval 1 s", second, coarse,
