@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -21,6 +22,11 @@ const ifaProto = 11
 // requestTimeout ends the wait for an answer of the kernel, in seconds. It is
 // immediate, but for a kernel that holds its routing lock for somebody else.
 const requestTimeout = 2
+
+// learnByteOrder makes package nl learn the machine's byte order. It does so at
+// its first use otherwise, without a lock, and several Watches may begin at the
+// same time.
+var learnByteOrder = sync.OnceFunc(func() { nl.NativeEndian() })
 
 // list asks the kernel for the whole table.
 func list() (table, error) {

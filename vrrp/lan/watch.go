@@ -43,6 +43,7 @@ func Watch(ctx context.Context, s Spec, k Sink) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
+	learnByteOrder()
 	if k.AddressRemoved == nil {
 		k.AddressRemoved = func() {}
 	}
