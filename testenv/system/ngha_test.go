@@ -1,0 +1,240 @@
+package system_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"ngha/testenv"
+)
+
+// ngha is killed, and in a container nginx with it: nobody takes the address
+// away but the kernel, when the lease ends.
+func TestNghaKilledAsPID1(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	s.owners.during("ngha was killed", leaseOverlap(s.interval, 150), func() {
+		s.a.Kill()
+		s.settlesOn(s.b)
+	})
+	back := time.Now()
+	s.a.Start()
+	s.failsBack("now", back)
+	s.listened(s.a, back)
+}
+
+// ngha is killed and nginx survives. A new ngha takes that nginx's place.
+func TestNghaKilledBesideItsNginx(t *testing.T) {
+	for _, failback := range []string{"now", "never"} {
+		t.Run("failback "+failback, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{UnderInit: true, Failback: failback}, testenv.Node{})
+			orphans := s.a.Nginx()
+			s.owners.during("ngha was killed", leaseOverlap(s.interval, 150), func() {
+				s.a.Kill()
+				s.settlesOn(s.b)
+			})
+			if now := s.a.Nginx(); !slices.Equal(now, orphans) {
+				t.Fatalf("nginx was to survive: there were %v, now %v", orphans, now)
+			}
+			back := time.Now()
+			s.a.Start()
+			s.owners.during("the new ngha is healthy", s.interval, func() { s.replaced(s.a, orphans) })
+			s.failsBack(failback, back)
+			s.listened(s.a, back)
+		})
+	}
+}
+
+// replaced waits until m is healthy with an nginx of its own, and the orphans
+// have gone or finish what they have begun: a connection through the address
+// that has moved, of which they will hear no more.
+func (s *site) replaced(m *member, orphans testenv.PIDs) {
+	s.Helper()
+	m.AwaitHealth("healthy")
+	s.lab.Await("the new nginx in the old one's place", limit, func() error {
+		now := m.Nginx()
+		fresh := slices.DeleteFunc(slices.Clone(now), func(pid int) bool { return slices.Contains(orphans, pid) })
+		if len(fresh) != 3 {
+			return fmt.Errorf("the old one was %v, there are %v", orphans, now)
+		}
+		for _, pid := range now {
+			title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if errors.Is(err, fs.ErrNotExist) || slices.Contains(fresh, pid) {
+				continue
+			}
+			if err != nil || !strings.Contains(string(title), "shutting down") {
+				return fmt.Errorf("process %d of the old one is %q: %w", pid, title, err)
+			}
+		}
+		return nil
+	})
+	if server, err := ask(s.client, "198.51.100.1"); err != nil || server != m.name {
+		s.Errorf("the new nginx does not serve: %q, %v", server, err)
+	}
+}
+
+// A new ngha is there before anybody has noticed that the old one was killed.
+// It removes the leftover address, and claims nothing.
+func TestNghaKilledAndStartedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newLAN(t, time.Second) // a lease of 3 s
+	s.start(s.host(), testenv.Node{UnderInit: true, Priority: 100})
+	s.settlesOn(s.a)
+	s.start(s.host(), testenv.Node{Priority: 200, Failback: "never"})
+	s.b.AwaitHealth("healthy")
+	s.b.AwaitState("backup")
+	s.watch(vip)
+	orphans := s.a.Nginx()
+	s.advertises(s.a, 1) // so the lease is young
+	s.a.Kill()
+	back := time.Now()
+	s.a.Start()
+	if left := s.awaitSwept(s.a.link); left < time.Second {
+		t.Errorf("the leftover address was gone with %v of its lease left: it has ended by itself", left)
+	}
+	s.settlesOn(s.b)
+	s.replaced(s.a, orphans)
+	s.a.AwaitState("backup")
+	s.remains(s.b, 3)
+	s.listened(s.a, back)
+}
+
+// awaitSwept waits until the virtual address is gone from the host of link, and
+// returns what was left of its lease when it was seen last.
+func (s *site) awaitSwept(link *testenv.Link) (left time.Duration) {
+	s.Helper()
+	var nl *netlink.Handle
+	err := link.Host().Do(func() (err error) {
+		nl, err = netlink.NewHandle()
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer nl.Close()
+	s.lab.Await("the leftover address to be removed", limit, func() error {
+		addrs, err := nl.AddrList(nil, netlink.FAMILY_V4)
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if a.IP.String() == vip {
+				left = time.Duration(a.ValidLft) * time.Second
+				return errors.New("it is there")
+			}
+		}
+		return nil
+	})
+	return left
+}
+
+// ngha is frozen, and thawed when others have long taken over.
+func TestNghaFrozenAndThawed(t *testing.T) {
+	for _, failback := range []string{"now", "never"} {
+		t.Run("failback "+failback, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{Failback: failback}, testenv.Node{})
+			s.owners.during("ngha was frozen", leaseOverlap(s.interval, 150), func() {
+				s.a.Freeze()
+				s.settlesOn(s.b)
+			})
+			s.remains(s.b, 5)
+			thawed := time.Now()
+			s.a.Thaw()
+			s.owners.during("a is back in the election", s.interval, func() {
+				s.a.AwaitStatus("no longer of yesterday", func(status testenv.Status) error {
+					if left := status.VirtualRouters[0].Counters.LeftActive; left != 1 {
+						return fmt.Errorf("it has left active %d times", left)
+					}
+					return nil
+				})
+			})
+			s.failsBack(failback, thawed)
+			s.listened(s.a, thawed)
+		})
+	}
+}
+
+// A planned end: whoever comes new meanwhile is served.
+func TestNghaTerminated(t *testing.T) {
+	for _, row := range []struct {
+		signal   unix.Signal
+		interval time.Duration
+		node     testenv.Node
+	}{
+		{unix.SIGTERM, time.Second, testenv.Node{}},
+		{unix.SIGTERM, fast, testenv.Node{UnderInit: true}},
+		{unix.SIGQUIT, fast, testenv.Node{}},
+		{unix.SIGINT, fast, testenv.Node{}},
+	} {
+		t.Run(fmt.Sprintf("%s at %v", unix.SignalName(row.signal), row.interval), func(t *testing.T) {
+			t.Parallel()
+			row.node.Interval = row.interval
+			s := newSite(t, row.node, testenv.Node{})
+			probe := s.client.ProbeHTTP("http://"+vip+"/", 5*time.Millisecond)
+			s.owners.during("a hands over", min(s.interval, time.Second), func() {
+				s.a.Process().Signal(row.signal)
+				s.settlesOn(s.b)
+			})
+			s.ended(s.a, 0)
+			s.remains(s.b, 3)
+
+			handover := s.capture.Await("b's announcement", limit, testenv.From(s.b.link), testenv.Announces(vip)).At
+			result := probe.Stop()
+			t.Log(result)
+			for _, sample := range result.Samples {
+				// A connection under way when the address moves breaks.
+				underWay := sample.Started.Before(handover) && sample.Ended.After(handover)
+				if sample.Failure != "" && !underWay {
+					t.Errorf("failed: %s, begun %v before the handover, ended %v after it",
+						sample.Failure, handover.Sub(sample.Started), sample.Ended.Sub(handover))
+				}
+			}
+		})
+	}
+}
+
+// The Active vanishes while its successor reloads.
+func TestReloadDuringFailover(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	s.b.Configure("location = /new { return 204; }")
+	s.b.Process().Signal(unix.SIGHUP)
+	s.a.Host().PowerOff()
+	s.settlesOn(s.b)
+	s.b.AwaitStatus("reloaded", func(status testenv.Status) error {
+		if n := status.Nginx; n.Generation != 2 || n.Configuration != "current" {
+			return fmt.Errorf("generation %d is %s: %s", n.Generation, n.Configuration, n.Reason)
+		}
+		return nil
+	})
+}
+
+// What nginx refuses changes nothing.
+func TestRefusedReloadChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	check := s.neverMoves()
+	s.a.Configure("nonsense;")
+	out, err := s.a.CLI("reload")
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 4 || !strings.Contains(out, "nonsense") {
+		t.Errorf("reload of nonsense: %v, want exit code 4 and nginx's words\n%s", err, out)
+	}
+	s.remains(s.a, 3)
+	s.a.Configure("")
+	if out, err := s.a.CLI("reload"); err != nil {
+		t.Errorf("reload: %v\n%s", err, out)
+	}
+	s.remains(s.a, 3)
+	check()
+}
