@@ -215,8 +215,10 @@ func (m *Machine) backupStanding(now time.Time) {
 	switch {
 	case !m.healthy():
 		b.failback = time.Time{}
-		if b.wait == waitLastResort { // which means nothing to others at last resort
-			b.since, b.wait = b.heard.at, waitFull
+		// An Active that was lower until now is one to follow, as of when it
+		// spoke last.
+		if h := b.heard; !h.at.IsZero() && h.peer.Priority >= m.priority() {
+			b.since, b.wait, b.adver = h.at, waitFull, h.adver
 		}
 	case m.alive(now) && b.heard.peer.Priority == PriorityLastResort:
 		b.since, b.wait, b.by = now, waitLastResort, b.heard.peer.Addr

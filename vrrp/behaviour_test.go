@@ -1,6 +1,7 @@
 package vrrp_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -82,6 +83,28 @@ func TestPendingThatHearsAnActiveGoesOnListening(t *testing.T) {
 	b.step(9*time.Second, heard(lower, 250))
 	b.want(b.step(time.Second, standing(vrrp.Healthy)))
 	b.wantDeadline(down - time.Second)
+}
+
+// While its health is not known a node at full priority does not follow a lower
+// Active. At last resort it does, and what it has heard so far counts.
+func TestIllNodeDoesNotTakeOverFromALowerActiveThatLives(t *testing.T) {
+	for name, before := range map[string]vrrp.Standing{"at the start": vrrp.Pending, "healthy until now": vrrp.Healthy} {
+		for _, theirs := range []uint8{100, vrrp.PriorityLastResort} {
+			t.Run(fmt.Sprintf("%s, from priority %d", name, theirs), func(t *testing.T) {
+				b := newBench(t)
+				b.step(0, standing(before))
+				b.backup()
+				if before == vrrp.Pending {
+					for range 9 {
+						b.want(b.step(time.Second, heard(higher, theirs)))
+					}
+				}
+				b.want(b.step(600*ms, heard(higher, theirs)))
+				b.want(b.step(100*ms, standing(vrrp.LastResort)))
+				b.wantDeadline(down1 - 100*ms)
+			})
+		}
+	}
 }
 
 func TestStandingChangesRecomputeTheDeadlineFromTheSameInstant(t *testing.T) {
