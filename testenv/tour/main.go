@@ -12,9 +12,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"ngha/testenv"
@@ -27,6 +30,8 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // a second signal kills
 	var log bytes.Buffer
 	code := testenv.Program{Title: "the tour", Out: &log}.Run(func(tb testenv.TB) {
 		t := &tour{tb: tb, out: os.Stdout, interval: *interval}
@@ -37,9 +42,9 @@ func main() {
 		}
 		t.sumUp()
 	})
-	if code != 0 {
+	if code != 0 && ctx.Err() == nil { // who ended it knows why
 		fmt.Fprintf(os.Stderr, "\n%s", &log)
 	}
-	fmt.Println("\nEverything has been taken down again.")
+	fmt.Println("\nBoth nodes, the client and the network between them have been taken down.")
 	os.Exit(code)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,6 +23,7 @@ type view struct {
 	outage           time.Duration // the longest time without an answer
 	failed, requests int
 	before, after    string // who answered; after is "" when nobody did in the end
+	moves            int    // of the address from one node to the other
 }
 
 // show does one harm, and repairs it, while the client asks.
@@ -54,6 +56,9 @@ func (t *tour) show(number int, f fault) {
 func (t *tour) observe(do func(), wait func(*testenv.Probe, time.Time)) view {
 	probe := t.client.ProbeHTTP("http://"+vip+"/", pace)
 	t.awaitAnswer(probe, time.Time{}, patience)
+	// A random moment between two advertisements: what a fault costs depends
+	// on when it strikes.
+	t.await(rand.N(t.interval), func() error { return errors.New("not yet") })
 	at := time.Now()
 	do()
 	wait(probe, at)
@@ -115,7 +120,7 @@ func look(r testenv.Result) view {
 		return v
 	}
 	last := servers[len(servers)-1]
-	v.before = servers[0].Server
+	v.before, v.moves = servers[0].Server, len(servers)-1
 	if r.Stopped.Sub(last.Last) < silentEnd {
 		v.after = last.Server
 	}
@@ -132,7 +137,9 @@ func (v view) String() string {
 	switch {
 	case v.after == "":
 		fmt.Fprintf(&b, "answered by %s before, by nobody after", v.before)
-	case v.after == v.before:
+	case v.moves > 1:
+		fmt.Fprintf(&b, "answered by %s before, by %s after %d moves", v.before, v.after, v.moves)
+	case v.moves == 0:
 		fmt.Fprintf(&b, "answered by %s all the time", v.before)
 	default:
 		fmt.Fprintf(&b, "answered by %s before, by %s after", v.before, v.after)
@@ -152,7 +159,8 @@ func short(d time.Duration) string {
 func (t *tour) sumUp() {
 	t.sayf("\nIn short:\n\n")
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "    fault\toutage\tfailed\tanswered by\twhen a came back: outage\tfailed")
+	fmt.Fprintln(w, "    \tlongest\trequests\t\twhen a came back:")
+	fmt.Fprintln(w, "    fault\twait\tfailed\tanswered by\twait\tfailed")
 	for _, l := range t.lines {
 		after := l.harm.after
 		if after == "" {

@@ -43,7 +43,7 @@ func (t *tour) raise() {
 	t.link = lan.Attach(hostA, "198.51.100.1/24")
 	lan.Attach(hostB, "198.51.100.2/24")
 	lan.Attach(t.client, "198.51.100.9/24")
-	t.sayf("Building ngha, and starting two nodes: they listen first, whether somebody holds\nthe address already.\n")
+	t.sayf("Building ngha and starting two nodes, which first listen whether somebody else\nholds the address.\n")
 	t.a, t.b = t.startNode(hostA, priorityA), t.startNode(hostB, priorityB)
 	t.awaitHome()
 }
@@ -72,7 +72,8 @@ func (t *tour) introduce() {
     client    198.51.100.9   asks http://%s/ every %v, each time anew
 
 The node that holds the address says so every %v; everything else is ngha's
-default. This is what the nodes say of themselves:
+default: node a, which has the higher priority, takes the address back whenever
+it is well again. This is what the nodes say of themselves:
 `, priorityA, priorityB, vip, vip, pace, t.interval)
 	for _, n := range []*testenv.Node{t.a, t.b} {
 		out, err := n.CLI("status")
