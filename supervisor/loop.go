@@ -28,6 +28,10 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 		if s.node.master != nil {
 			died = s.node.master.Done()
 		}
+		asked := s.reloads.asked
+		if s.job.busy() {
+			asked = nil // until it is done
+		}
 		select {
 		case sig := <-sigs:
 			s.signal(sig)
@@ -35,14 +39,13 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 			s.end(nil)
 		case done := <-s.jobs:
 			done()
-			s.reloadAsked() // who came meanwhile
 		case <-died:
 			s.masterEnded()
 		case r := <-s.answers:
 			s.answered(r)
 		case turn := <-s.turns:
 			s.observe(turn)
-		case <-s.reloads.asked:
+		case <-asked:
 			s.reloadAsked()
 		case <-timer.C:
 		}
@@ -114,8 +117,7 @@ func (s *Supervisor) signal(sig os.Signal) {
 func (s *Supervisor) answered(r health.Result[answer]) {
 	if r.Value.stopping && s.node.phase == phaseRunning {
 		s.log.Info("nginx is being stopped from outside")
-		s.end(nil)
-		s.ending.outside = true
+		s.ending = &ending{outside: true}
 		return
 	}
 	s.node.probes.Took = r.Took

@@ -34,16 +34,19 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	return nil
 }
 
-// preflightUnlessAsked breaks off when a signal asks for the end: nginx may
-// take its time to look up the names in its configuration.
+// preflightUnlessAsked breaks off when a signal or the end of ctx asks for the
+// end: nginx may take its time to look up the names in its configuration.
 func (s *Supervisor) preflightUnlessAsked(ctx context.Context, sigs <-chan os.Signal) (asked bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	trying, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1) // its one message
-	go func() { done <- s.preflight(ctx) }()
+	go func() { done <- s.preflight(trying) }()
 	for {
 		select {
 		case err := <-done:
+			if ctx.Err() != nil {
+				return true, nil
+			}
 			return false, err
 		case sig := <-sigs:
 			if asksForEnd(sig) {

@@ -41,7 +41,7 @@ type node struct {
 	master    *nginxctl.Master // nil unless phaseRunning
 	answered  time.Time        // the last good answer to a probe
 	restartAt time.Time        // in phaseDown: when to start the next master
-	frozenAt  time.Time        // when a nginx that does not answer is ended; zero: it answers, or is not ill
+	frozenAt  time.Time        // in phaseRunning: when a nginx that does not answer is ended; zero: it answers, or is not ill
 	givenUp   error            // the restart budget is spent; nil: it is not, or a start held since
 	nginx     status.Nginx     // for the snapshot, as is probes
 	probes    status.Probes
@@ -50,14 +50,17 @@ type node struct {
 // start starts a master in a job, after freeing what an earlier one left.
 func (s *Supervisor) start() {
 	s.node.phase, s.node.restartAt = phaseStarting, time.Time{}
+	begun := time.Now()
+	waiting := s.reloads.take() // a start reads the configuration anew as well
 	s.do(func(ctx context.Context) func() {
 		master, probe, err := s.launch(ctx)
 		return func() {
 			if err != nil {
 				s.startFailed(err)
-				return
+			} else {
+				s.startHeld(master, probe)
 			}
-			s.startHeld(master, probe)
+			s.answer(waiting, begun, err)
 		}
 	})
 }
@@ -147,17 +150,22 @@ func (s *Supervisor) startFailed(err error) {
 // crash.
 func (s *Supervisor) masterEnded() {
 	err, stopped := s.node.master.Err(), s.node.master.Stopping()
-	s.node.phase, s.node.master = phaseDown, nil
-	s.node.nginx.PID = 0
-	s.master.Store(nil)
+	s.forgetMaster(phaseDown)
 	if stopped {
 		s.log.Info("nginx was stopped from outside")
-		s.end(nil)
+		s.ending = &ending{outside: true}
 		return
 	}
 	s.log.Error("nginx's master died", "err", err)
 	s.observe(health.MasterDied{Err: err})
 	s.planRestart(err)
+}
+
+// forgetMaster is for a master that has ended, or is being ended.
+func (s *Supervisor) forgetMaster(next phase) {
+	s.node.phase, s.node.master, s.node.frozenAt = next, nil, time.Time{}
+	s.node.nginx.PID = 0
+	s.master.Store(nil)
 }
 
 // planRestart takes one restart out of the budget. When it is spent, the node
@@ -181,15 +189,10 @@ func (s *Supervisor) endFrozen() {
 		s.node.frozenAt = time.Now().Add(100 * time.Millisecond)
 		return
 	}
-	s.node.frozenAt = time.Time{}
 	master := s.node.master
-	if master == nil {
-		return
-	}
 	s.log.Error("nginx does not answer: ending it", "pid", master.PID())
-	s.node.phase, s.node.master = phaseStarting, nil
-	s.node.nginx.PID = 0
-	s.master.Store(nil)
+	s.forgetMaster(phaseStarting)
+	s.observe(health.Reset{Reason: "nginx did not answer and is started anew"})
 	s.do(func(ctx context.Context) func() {
 		err := master.Stop(ctx, nginxctl.StopOptions{}) // no time to finish: TERM, then KILL
 		return func() {

@@ -49,12 +49,16 @@ func (r *reloads) add(done chan<- status.Reload) {
 	}
 }
 
-// take returns all who wait.
+// take returns all who wait: asked has its message while somebody does.
 func (r *reloads) take() []chan<- status.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	waiting := r.waiting
 	r.waiting = nil
+	select {
+	case <-r.asked:
+	default:
+	}
 	return waiting
 }
 
@@ -75,59 +79,56 @@ func answerAll(waiting []chan<- status.Reload, r status.Reload) {
 // reloadLimit bounds a reload: nginx may have to look up many names.
 const reloadLimit = 2 * time.Minute
 
-// reloadAsked starts a reload when one is wanted and can be made now. While
-// nginx is down the one wish a reload can mean is to try at once.
+// reloadAsked starts a reload. While nginx is down it means to try at once. No
+// job runs when it is called.
 func (s *Supervisor) reloadAsked() {
-	if s.job.busy() {
-		return // asked again when it is done
-	}
+	begun := time.Now()
 	if s.node.phase != phaseRunning {
-		s.node.restartAt = time.Now()
+		s.node.restartAt = begun
 		return
 	}
 	waiting := s.reloads.take()
-	if len(waiting) == 0 {
-		return
-	}
-	begun := time.Now()
 	master := s.node.master
 	s.do(func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, reloadLimit)
 		defer cancel()
 		err := s.nginx.Direct().Test(ctx)
+		var probe *nginxctl.Probe
+		if err == nil {
+			probe, err = s.findProbe(ctx) // first: without it nginx would seem frozen
+		}
 		if err == nil {
 			err = master.Reload(ctx)
 		}
-		var probe *nginxctl.Probe
-		if err == nil {
-			probe, err = s.findProbe(ctx)
-		}
 		return func() {
-			r := s.reloaded(err)
-			r.Took = time.Since(begun)
-			if probe != nil {
-				s.probe.Store(probe)
-			}
-			s.publish() // who is answered finds the status as told
-			answerAll(waiting, r)
+			s.reloaded(probe, err)
+			s.answer(waiting, begun, err)
 		}
 	})
 }
 
 // reloaded keeps the books of one reload.
-func (s *Supervisor) reloaded(err error) status.Reload {
+func (s *Supervisor) reloaded(probe *nginxctl.Probe, err error) {
 	n := &s.node.nginx
 	n.Reloads++
 	if err == nil {
+		s.probe.Store(probe)
 		n.Generation++
 		n.Configuration, n.Reason = configurationCurrent, ""
 		s.log.Info("configuration applied", "generation", n.Generation)
-		return status.Reload{Applied: true, Generation: n.Generation}
+		return
 	}
 	n.ReloadsFailed++
 	n.Configuration, n.Reason = configurationStale, reasonOf(err)
 	s.log.Error("configuration not applied", "err", n.Reason)
-	return status.Reload{Generation: n.Generation, Reason: n.Reason}
+}
+
+// answer tells those who asked for a reload what became of it, once the books
+// are kept.
+func (s *Supervisor) answer(waiting []chan<- status.Reload, begun time.Time, err error) {
+	s.publish() // who is answered finds the status as told
+	n := &s.node.nginx
+	answerAll(waiting, status.Reload{Applied: err == nil, Generation: n.Generation, Reason: n.Reason, Took: time.Since(begun)})
 }
 
 // reasonOf is what a person should read of err: nginx's own words where there

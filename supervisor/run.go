@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"ngha/supervisor/config"
 	"ngha/supervisor/control"
@@ -39,6 +40,7 @@ func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
 	s.stopRouters = s.startRouters()
 	s.stopWatching = s.watch()
 	s.observe(health.Tick{}) // the first start begins to count
+	s.node.restartAt = time.Now()
 	s.loop(ctx, sigs)
 	return s.shutdown(sigs)
 }
@@ -53,33 +55,35 @@ func (s *Supervisor) reap(ctx context.Context) {
 // serve answers on the control socket and the metrics port. stop lets what is
 // under way end.
 func (s *Supervisor) serve() (stop func()) {
-	stopControl := s.spawn(func(ctx context.Context) {
-		if err := (control.Server{Node: s, Logger: s.log}).Serve(ctx, s.control); err != nil {
-			s.log.Error("control socket closed", "err", err)
+	return s.spawn(func(ctx context.Context) {
+		var serving sync.WaitGroup
+		defer serving.Wait()
+		serving.Go(func() {
+			if err := (control.Server{Node: s, Logger: s.log}).Serve(ctx, s.control); err != nil {
+				s.log.Error("control socket closed", "err", err)
+			}
+		})
+		if s.metrics == nil {
+			return
 		}
+		serving.Go(func() {
+			if err := (metrics.Server{Snapshot: s.Status, Logger: s.log}).Serve(ctx, s.metrics); err != nil {
+				s.log.Error("metrics endpoint closed", "err", err)
+			}
+		})
 	})
-	if s.metrics == nil {
-		return stopControl
-	}
-	stopMetrics := s.spawn(func(ctx context.Context) {
-		if err := (metrics.Server{Snapshot: s.Status, Logger: s.log}).Serve(ctx, s.metrics); err != nil {
-			s.log.Error("metrics endpoint closed", "err", err)
-		}
-	})
-	return func() {
-		stopControl()
-		stopMetrics()
-	}
 }
 
 // startRouters runs the virtual routers. stop ends their reigns, all at the
 // same time, and returns when no address is left.
 func (s *Supervisor) startRouters() (stop func()) {
+	for _, v := range s.routers {
+		v.router.SetStanding(vrrp.Pending) // here, and not where it could come after the first verdict
+	}
 	return s.spawn(func(ctx context.Context) {
 		var running sync.WaitGroup
 		defer running.Wait()
 		for _, v := range s.routers {
-			v.router.SetStanding(vrrp.Pending)
 			running.Go(func() { v.run(ctx) })
 		}
 	})

@@ -68,7 +68,7 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 func (s *Supervisor) stopNginx(grace time.Time) error {
 	master := s.node.master
 	if master == nil {
-		return s.stopLeftovers()
+		return s.stopLeftovers(grace.Add(terminateReserve))
 	}
 	if s.ending.outside {
 		<-master.Done() // or hurry ends it
@@ -82,8 +82,9 @@ func (s *Supervisor) stopNginx(grace time.Time) error {
 	return err
 }
 
-// stopLeftovers ends the workers that a dead master left.
-func (s *Supervisor) stopLeftovers() error {
+// stopLeftovers ends the workers that a dead master left: TERM, and KILL by the
+// time given.
+func (s *Supervisor) stopLeftovers(by time.Time) error {
 	session, err := s.sessions.read()
 	if err != nil || session == 0 {
 		return err
@@ -92,7 +93,9 @@ func (s *Supervisor) stopLeftovers() error {
 	if err != nil {
 		return err
 	}
-	return nginxctl.Drain(context.Background(), left, 0)
+	ctx, cancel := context.WithDeadline(context.Background(), by)
+	defer cancel()
+	return nginxctl.Drain(ctx, left, 0)
 }
 
 // hurry hears the signals of a shutdown: the first one more that asks for an

@@ -3,13 +3,8 @@ package supervisor_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,182 +16,6 @@ import (
 	"ngha/supervisor/config"
 	"ngha/supervisor/status"
 )
-
-// run is a Supervisor that runs in this process, with a real nginx and without
-// a virtual router.
-type run struct {
-	*supervisor.Supervisor
-	t      *testing.T
-	dir    string
-	listen string // of nginx
-	config config.Config
-	sigs   chan os.Signal
-	done   chan error
-}
-
-// prepare writes a configuration for nginx and one for ngha. Tests of this
-// package do not run in parallel: an orphan is adopted by this very process.
-func prepare(t *testing.T) *run {
-	t.Helper()
-	if _, err := exec.LookPath("nginx"); err != nil {
-		if os.Getenv("NGHA_REQUIRE_ROOT_TESTS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("nginx is not installed")
-	}
-	r := &run{t: t, dir: t.TempDir(), sigs: make(chan os.Signal, 4), done: make(chan error, 1)}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.listen = l.Addr().String()
-	l.Close()
-	r.configure("")
-	r.config = config.Config{
-		Node: "test",
-		Nginx: config.Nginx{
-			Command:  []string{"nginx", "-p", r.dir, "-e", r.dir + "/error.log", "-c", r.dir + "/nginx.conf", "-g", "daemon off;"},
-			Repair:   time.Second,
-			Restarts: 5,
-			Shutdown: 9 * time.Second,
-		},
-		Health:  config.Health{Interval: 20 * time.Millisecond, Timeout: 500 * time.Millisecond, Rise: 2, Fall: 3},
-		Control: config.Control{Socket: r.dir + "/ngha.sock"},
-	}
-	return r
-}
-
-// configure writes nginx's configuration with more in its server block.
-func (r *run) configure(server string) {
-	r.t.Helper()
-	text := fmt.Sprintf(`
-user root;
-worker_processes 2;
-pid %[1]s/nginx.pid;
-error_log %[1]s/error.log;
-events {}
-http {
-	access_log off;
-	server {
-		listen %[2]s;
-		location / { return 200 "hello\n"; }
-		%[3]s
-	}
-	server {
-		listen unix:%[1]s/status.sock;
-		location = /stub_status { stub_status; }
-	}
-}
-`, r.dir, r.listen, server)
-	if err := os.WriteFile(filepath.Join(r.dir, "nginx.conf"), []byte(text), 0o644); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-func (r *run) start() {
-	r.t.Helper()
-	s, err := supervisor.New(r.config, &supervisor.Options{Logger: slog.New(slog.NewTextHandler(r.t.Output(), nil))})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.Supervisor = s
-	go func() { r.done <- s.Run(context.Background(), r.sigs) }()
-	r.t.Cleanup(func() {
-		select {
-		case r.sigs <- unix.SIGTERM:
-		default:
-		}
-		r.awaitEnd()
-		r.noNginx()
-	})
-}
-
-// awaitEnd returns what Run returned.
-func (r *run) awaitEnd() error {
-	r.t.Helper()
-	select {
-	case err := <-r.done:
-		r.done <- err
-		return err
-	case <-time.After(30 * time.Second):
-		r.t.Fatal("Run has not returned")
-		return nil
-	}
-}
-
-// await waits until the status is as wanted.
-func (r *run) await(what string, ok func(status.Status) bool) status.Status {
-	r.t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(40 * time.Second); ; <-ticker.C {
-		s := r.Status()
-		if ok(s) {
-			return s
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("never %s: %+v", what, s)
-		}
-	}
-}
-
-func (r *run) awaitHealthy() status.Status {
-	r.t.Helper()
-	return r.await("healthy", func(s status.Status) bool { return s.Health.Healthy })
-}
-
-func (r *run) get() error {
-	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + r.listen + "/")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "hello\n" {
-		return fmt.Errorf("answer %q, %v", b, err)
-	}
-	return nil
-}
-
-// processes lists nginx's processes of this run: their titles do not name it,
-// but their working directory, or what they have open, does.
-func (r *run) processes() (pids []int) {
-	entries, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, e := range entries {
-		title, err := os.ReadFile(e + "/cmdline")
-		if err != nil || !strings.HasPrefix(string(title), "nginx: ") {
-			continue
-		}
-		for _, fd := range []string{"2", "3", "4", "5", "6"} {
-			if target, err := os.Readlink(e + "/fd/" + fd); err == nil && strings.HasPrefix(target, r.dir) {
-				var pid int
-				fmt.Sscan(filepath.Base(e), &pid)
-				pids = append(pids, pid)
-				break
-			}
-		}
-	}
-	return pids
-}
-
-func (r *run) noNginx() {
-	r.t.Helper()
-	if pids := r.processes(); len(pids) > 0 {
-		r.t.Errorf("processes of nginx left: %v", pids)
-	}
-}
-
-func kill(t *testing.T, sig unix.Signal, pids ...int) {
-	t.Helper()
-	for _, pid := range pids {
-		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
-			t.Fatalf("kill %d: %v", pid, err)
-		}
-	}
-}
 
 func TestRunServesUntilItIsTerminated(t *testing.T) {
 	r := prepare(t)
@@ -277,62 +96,43 @@ func TestRestartBudgetSpentGivesUp(t *testing.T) {
 	r.noNginx()
 }
 
-func TestReloadTellsTheTruth(t *testing.T) {
-	r := prepare(t)
-	r.start()
-	r.awaitHealthy()
-	steps := []struct {
-		server     string
-		applied    bool
-		generation uint64
-	}{
-		{"location /new { return 204; }", true, 2},
-		{"nonsense;", false, 2},
-		{"", true, 3},
+func TestNginxIsStartedWhoeverIsAskedMeanwhile(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, step := range steps {
-		r.configure(step.server)
-		got, err := r.Reload(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Applied != step.applied || got.Generation != step.generation {
-			t.Errorf("reload with %q: %+v", step.server, got)
-		}
-		if !step.applied && !strings.Contains(got.Reason, "nonsense") {
-			t.Errorf("reason %q does not quote nginx", got.Reason)
-		}
-		if stale := r.Status().Nginx.Configuration == "stale"; stale == step.applied {
-			t.Errorf("after applied=%t the configuration is stale: %t", step.applied, stale)
-		}
-		if err := r.get(); err != nil {
-			t.Error(err)
-		}
+	defer silent.Close()
+	r := prepare(t)
+	r.config.Health = config.Health{URL: "http://" + silent.Addr().String() + "/", Interval: time.Minute, Timeout: time.Minute, Rise: 2, Fall: 3}
+	r.start()
+	s := r.await("started", func(s status.Status) bool { return s.Nginx.PID != 0 })
+	if s.Health.State != "starting" {
+		t.Errorf("health when nginx was started: %+v, want it not known yet", s.Health)
 	}
 }
 
-func TestManyReloadsShareRunsAndAllAreAnswered(t *testing.T) {
-	r := prepare(t)
-	r.start()
-	r.awaitHealthy()
-	const callers = 50
-	answers := make(chan status.Reload, callers)
-	for range callers {
-		go func() {
-			got, err := r.Reload(context.Background())
-			if err != nil {
-				t.Error(err)
+func TestEndIsHeardWhileTheConfigurationIsTested(t *testing.T) {
+	for name, end := range map[string]func(*run, func()){
+		"signal":  func(r *run, _ func()) { r.sigs <- unix.SIGTERM },
+		"context": func(_ *run, cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t)
+			begun := filepath.Join(r.dir, "begun")
+			slow := filepath.Join(r.dir, "slow")
+			if err := os.WriteFile(slow, []byte("#!/bin/sh\n>"+begun+"; exec sleep 1000\n"), 0o755); err != nil {
+				t.Fatal(err)
 			}
-			answers <- got
-		}()
-	}
-	for range callers {
-		if got := <-answers; !got.Applied {
-			t.Errorf("not applied: %+v", got)
-		}
-	}
-	if n := r.Status().Nginx.Reloads; n >= callers {
-		t.Errorf("%d runs for %d callers: they did not share", n, callers)
+			r.config.Nginx.Command = append([]string{slow}, r.config.Nginx.Command...)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r.startIn(ctx)
+			r.await("testing", func(status.Status) bool { _, err := os.Stat(begun); return err == nil })
+			end(r, cancel)
+			if err := r.awaitEnd(); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
 	}
 }
 

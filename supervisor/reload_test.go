@@ -1,0 +1,140 @@
+package supervisor_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/supervisor/config"
+	"ngha/supervisor/status"
+	"ngha/vrrp"
+	"ngha/vrrp/lan"
+)
+
+func TestReloadTellsTheTruth(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	r.awaitHealthy()
+	steps := []struct {
+		server     string
+		applied    bool
+		generation uint64
+	}{
+		{"location /new { return 204; }", true, 2},
+		{"nonsense;", false, 2},
+		{"", true, 3},
+	}
+	for _, step := range steps {
+		r.configure(step.server)
+		got, err := r.Reload(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Applied != step.applied || got.Generation != step.generation {
+			t.Errorf("reload with %q: %+v", step.server, got)
+		}
+		if !step.applied && !strings.Contains(got.Reason, "nonsense") {
+			t.Errorf("reason %q does not quote nginx", got.Reason)
+		}
+		if stale := r.Status().Nginx.Configuration == "stale"; stale == step.applied {
+			t.Errorf("after applied=%t the configuration is stale: %t", step.applied, stale)
+		}
+		if err := r.get(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestManyReloadsShareRunsAndAllAreAnswered(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	r.awaitHealthy()
+	const callers = 50
+	answers := make(chan status.Reload, callers)
+	for range callers {
+		go func() {
+			got, err := r.Reload(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- got
+		}()
+	}
+	for range callers {
+		if got := <-answers; !got.Applied {
+			t.Errorf("not applied: %+v", got)
+		}
+	}
+	if n := r.Status().Nginx.Reloads; n >= callers {
+		t.Errorf("%d runs for %d callers: they did not share", n, callers)
+	}
+}
+
+func TestReloadAfterAFailedRestartTellsTheTruth(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	master := r.awaitHealthy().Nginx.PID
+	r.configure("nonsense;")
+	kill(t, unix.SIGKILL, master)
+	r.await("not restarted", func(s status.Status) bool { return strings.Contains(s.Nginx.Reason, "nonsense") })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, err := r.Reload(ctx)
+	if err != nil || got.Applied || !strings.Contains(got.Reason, "nonsense") {
+		t.Errorf("reload: %+v, %v; want nginx's own words", got, err)
+	}
+	if err := r.get(); err != nil {
+		t.Error(err)
+	}
+	r.configure("")
+	if got, err := r.Reload(ctx); err != nil || !got.Applied || got.Generation != 2 {
+		t.Errorf("reload: %+v, %v; want generation 2", got, err)
+	}
+	r.awaitHealthy()
+}
+
+func TestReloadWithoutTheStatusEndpoint(t *testing.T) {
+	for name, routers := range map[string][]config.VirtualRouter{
+		"is refused where a virtual router hangs on it": {{
+			Name:      "web",
+			Interface: "ngha-nowhere",
+			VRRP:      vrrp.Config{VRID: 71, Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.100/32")}},
+		}},
+		"ends the asking where none does": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t)
+			r.config.VirtualRouters = routers
+			if err := lan.Capable(); err != nil && routers != nil {
+				t.Skip(err)
+			}
+			r.start()
+			r.awaitHealthy()
+			r.text = strings.ReplaceAll(r.text, "stub_status;", "return 204;")
+			r.configure("location = /new { return 204; }")
+			got, err := r.Reload(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantApplied := routers == nil
+			if got.Applied != wantApplied {
+				t.Errorf("reload: %+v, want applied: %t", got, wantApplied)
+			}
+			if resp, err := http.Get("http://" + r.listen + "/new"); err != nil {
+				t.Error(err)
+			} else if resp.Body.Close(); (resp.StatusCode == http.StatusNoContent) != wantApplied {
+				t.Errorf("GET /new: %s, want it served: %t", resp.Status, wantApplied)
+			}
+			asked := r.Status().Health.Probes.Answered
+			r.await("asked on", func(s status.Status) bool { return s.Health.Probes.Answered > asked+10 || s.Health.State == "ill" })
+			if s := r.Status().Health; !s.Healthy {
+				t.Errorf("health: %+v, want healthy", s)
+			}
+		})
+	}
+}

@@ -1,0 +1,196 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ngha/supervisor"
+	"ngha/supervisor/config"
+	"ngha/supervisor/status"
+)
+
+type run struct {
+	*supervisor.Supervisor
+	t      *testing.T
+	dir    string
+	listen string // of nginx
+	text   string // its configuration, but for what configure puts in
+	config config.Config
+	sigs   chan os.Signal
+	done   chan error
+}
+
+func prepare(t *testing.T) *run {
+	t.Helper()
+	if _, err := exec.LookPath("nginx"); err != nil {
+		if os.Getenv("NGHA_REQUIRE_ROOT_TESTS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("nginx is not installed")
+	}
+	r := &run{t: t, dir: t.TempDir(), sigs: make(chan os.Signal, 4), done: make(chan error, 1)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.listen = l.Addr().String()
+	l.Close()
+	r.text = nginxText
+	r.configure("")
+	r.config = config.Config{
+		Node: "test",
+		Nginx: config.Nginx{
+			Command:  []string{"nginx", "-p", r.dir, "-e", r.dir + "/error.log", "-c", r.dir + "/nginx.conf", "-g", "daemon off;"},
+			Repair:   time.Second,
+			Restarts: 5,
+			Shutdown: 9 * time.Second,
+		},
+		Health:  config.Health{Interval: 20 * time.Millisecond, Timeout: 500 * time.Millisecond, Rise: 2, Fall: 3},
+		Control: config.Control{Socket: r.dir + "/ngha.sock"},
+	}
+	return r
+}
+
+const nginxText = `
+user root;
+worker_processes 2;
+pid %[1]s/nginx.pid;
+error_log %[1]s/error.log;
+events {}
+http {
+	access_log off;
+	server {
+		listen %[2]s;
+		location / { return 200 "hello\n"; }
+		%[3]s
+	}
+	server {
+		listen unix:%[1]s/status.sock;
+		location = /stub_status { stub_status; }
+	}
+}
+`
+
+func (r *run) configure(server string) {
+	r.t.Helper()
+	text := fmt.Sprintf(r.text, r.dir, r.listen, server)
+	if err := os.WriteFile(filepath.Join(r.dir, "nginx.conf"), []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *run) start() { r.t.Helper(); r.startIn(context.Background()) }
+
+func (r *run) startIn(ctx context.Context) {
+	r.t.Helper()
+	s, err := supervisor.New(r.config, &supervisor.Options{Logger: slog.New(slog.NewTextHandler(r.t.Output(), nil))})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.Supervisor = s
+	go func() { r.done <- s.Run(ctx, r.sigs) }()
+	r.t.Cleanup(func() {
+		select {
+		case r.sigs <- unix.SIGTERM:
+		default:
+		}
+		r.awaitEnd()
+		r.noNginx()
+	})
+}
+
+func (r *run) awaitEnd() error {
+	r.t.Helper()
+	select {
+	case err := <-r.done:
+		r.done <- err
+		return err
+	case <-time.After(30 * time.Second):
+		r.t.Fatal("Run has not returned")
+		return nil
+	}
+}
+
+func (r *run) await(what string, ok func(status.Status) bool) status.Status {
+	r.t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(40 * time.Second); ; <-ticker.C {
+		s := r.Status()
+		if ok(s) {
+			return s
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("never %s: %+v", what, s)
+		}
+	}
+}
+
+func (r *run) awaitHealthy() status.Status {
+	r.t.Helper()
+	return r.await("healthy", func(s status.Status) bool { return s.Health.Healthy })
+}
+
+func (r *run) get() error {
+	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + r.listen + "/")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "hello\n" {
+		return fmt.Errorf("answer %q, %v", b, err)
+	}
+	return nil
+}
+
+func (r *run) processes() (pids []int) {
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, e := range entries {
+		title, err := os.ReadFile(e + "/cmdline")
+		if err != nil || !strings.HasPrefix(string(title), "nginx: ") {
+			continue
+		}
+		for _, fd := range []string{"2", "3", "4", "5", "6"} {
+			if target, err := os.Readlink(e + "/fd/" + fd); err == nil && strings.HasPrefix(target, r.dir) {
+				var pid int
+				fmt.Sscan(filepath.Base(e), &pid)
+				pids = append(pids, pid)
+				break
+			}
+		}
+	}
+	return pids
+}
+
+func (r *run) noNginx() {
+	r.t.Helper()
+	if pids := r.processes(); len(pids) > 0 {
+		r.t.Errorf("processes of nginx left: %v", pids)
+	}
+}
+
+func kill(t *testing.T, sig unix.Signal, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+			t.Fatalf("kill %d: %v", pid, err)
+		}
+	}
+}
