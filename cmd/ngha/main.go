@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,15 +37,33 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
-		fmt.Fprintf(stderr, "ngha: %v\n", f.err)
+		say(stderr, fmt.Sprintf("ngha: %v\n", f.err))
 		return f.code
 	}
 	// What is no failure of a command is cobra's, and about the command line.
-	fmt.Fprintf(stderr, "ngha: %v\n", err)
+	words := fmt.Sprintf("ngha: %v\n", err)
 	if !strings.HasSuffix(err.Error(), "\n") {
-		fmt.Fprintf(stderr, "See `%s --help`.\n", cmd.CommandPath())
+		words += fmt.Sprintf("See `%s --help`.\n", cmd.CommandPath())
 	}
+	say(stderr, words)
 	return exitUsage
+}
+
+// sayLimit is how long the last words may take.
+const sayLimit = time.Second
+
+// say writes the last words before the end. Where nobody reads them the end
+// does not wait for it: somebody waits for the exit code.
+func say(w io.Writer, words string) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		io.WriteString(w, words)
+	}()
+	select {
+	case <-said:
+	case <-time.After(sayLimit):
+	}
 }
 
 // failure is an error with the exit code that it means.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -35,6 +36,25 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "node": serveNode, "expand": expand, "await": await,
 		},
 	})
+}
+
+// A log driver that hangs must not keep a node from ending, nor its exit code
+// from whoever starts it anew.
+func TestEndDoesNotWaitForAReaderOfStandardError(t *testing.T) {
+	reader, writer := io.Pipe()
+	defer reader.Close() // ends the writer that was given up
+	code := make(chan int, 1)
+	go func() {
+		code <- run([]string{"status", "--socket", filepath.Join(t.TempDir(), "ngha.sock")}, io.Discard, writer)
+	}()
+	select {
+	case got := <-code:
+		if got != exitFailed {
+			t.Errorf("exit code %d, want %d", got, exitFailed)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the end waits for a reader")
+	}
 }
 
 // exits runs ngha with the arguments after the exit code that is wanted.

@@ -72,7 +72,7 @@ func supervise(c config.Config, stderr io.Writer) error {
 	err := runNode(c, log, isTerminal(stderr), sigs)
 	if closeErr := log.Close(time.Second); err == nil && closeErr != nil {
 		// The log is lost, and this line perhaps with it, but the end was orderly.
-		fmt.Fprintf(stderr, "ngha: write the log: %v\n", closeErr)
+		say(stderr, fmt.Sprintf("ngha: write the log: %v\n", closeErr))
 	}
 	switch {
 	case err == nil:
