@@ -51,8 +51,14 @@ func (luaLexer) Lex(s *crossplane.SubScanner, _ string) <-chan crossplane.NgxTok
 
 // luaReader reads one character at a time, and looks at one ahead.
 type luaReader struct {
-	s     *crossplane.SubScanner
+	s     characters
 	ahead string
+}
+
+// characters are read one by one, as a bufio.Scanner has them.
+type characters interface {
+	Scan() bool
+	Text() string
 }
 
 // next is "" at the end of the file.
