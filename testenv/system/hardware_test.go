@@ -10,17 +10,26 @@ import (
 
 // A node loses its power and gets it back.
 func TestNodeVanishesAndComesBack(t *testing.T) {
-	for _, failback := range []string{"now", "after 2s", "never"} {
-		t.Run("failback "+failback, func(t *testing.T) {
+	for name, row := range map[string]struct {
+		failback string
+		a, b     testenv.Node
+	}{
+		"failback now":      {failback: "now"},
+		"failback after 2s": {failback: "after 2s"},
+		"failback never":    {failback: "never"},
+		"unicast":           {"now", testenv.Node{Peers: []string{"198.51.100.2"}}, testenv.Node{Peers: []string{"198.51.100.1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, testenv.Node{Failback: failback}, testenv.Node{Failback: failback})
+			row.a.Failback, row.b.Failback = row.failback, row.failback
+			s := newSite(t, row.a, row.b)
 			s.a.Host().PowerOff()
 			s.settlesOn(s.b)
 
 			s.a.Host().PowerOn()
 			back := time.Now()
 			s.a.Start()
-			s.failsBack(failback, back)
+			s.failsBack(row.failback, back)
 			s.listened(s.a, back)
 		})
 	}

@@ -144,25 +144,36 @@ func TestNodeStartsBeforeItsInterface(t *testing.T) {
 // serve, which nobody can prevent, and once they hear each other again the
 // better one serves all.
 func TestPartitionHeals(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, testenv.Node{}, testenv.Node{})
-	east := s.lab.Host("east")
-	s.lan.Attach(east, "198.51.100.10/24")
-	s.servesTo(east, vip, s.a)
+	for name, row := range map[string]struct {
+		priorities [2]int
+		better     int
+	}{
+		"the higher priority is better":                     {[2]int{200, 150}, 0},
+		"of equal priorities, the higher address is better": {[2]int{100, 100}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{Priority: row.priorities[0]}, testenv.Node{Priority: row.priorities[1]})
+			better := s.nodes[row.better]
+			east := s.lab.Host("east")
+			s.lan.Attach(east, "198.51.100.10/24")
+			s.servesTo(east, vip, s.a)
 
-	s.alone("the nodes are parted", func() {
-		cut := s.lan.Partition(
-			[]*testenv.Host{s.a.Host(), s.client},
-			[]*testenv.Host{s.b.Host(), east},
-		)
-		s.servesTo(east, vip, s.b)
-		s.servesTo(s.client, vip, s.a)
-		cut.Heal()
-		s.settlesOn(s.a)
-	})
-	s.servesTo(east, vip, s.a)
-	s.remains(s.a, 5)
-	s.servesTo(east, vip, s.a)
+			s.alone("the nodes are parted", func() {
+				cut := s.lan.Partition(
+					[]*testenv.Host{s.a.Host(), s.client},
+					[]*testenv.Host{s.b.Host(), east},
+				)
+				s.servesTo(east, vip, s.b)
+				s.servesTo(s.client, vip, s.a)
+				cut.Heal()
+				s.settlesOn(better)
+			})
+			s.servesTo(east, vip, better)
+			s.remains(better, 5)
+			s.servesTo(east, vip, better)
+		})
+	}
 }
 
 // alone declares that while f runs the nodes may not hear each other, so that

@@ -53,15 +53,22 @@ type member struct {
 }
 
 // newSite starts nodes a, b and c, as many as configurations are given, and
-// returns when a serves. Unless the configuration says otherwise they are of
+// returns when a serves and the others are ready to. Unless the configuration says otherwise they are of
 // one virtual router and have priority 200, 150 and 100.
 func newSite(t *testing.T, configs ...testenv.Node) *site {
 	t.Helper()
 	s := newLAN(t, configs[0].Interval)
-	for _, c := range configs {
-		s.start(s.host(), c)
+	// One after the other: who is there first keeps the address if the
+	// configuration says so.
+	for i, c := range configs {
+		m := s.start(s.host(), c)
+		if i == 0 {
+			s.settlesOn(m)
+			continue
+		}
+		m.AwaitHealth("healthy")
+		m.AwaitState("backup")
 	}
-	s.settlesOn(s.a)
 	s.watch(vip)
 	return s
 }
@@ -179,13 +186,6 @@ func (s *site) settlesOn(m *member) {
 	for _, other := range s.nodes {
 		if other != m {
 			other.AwaitGone(vip)
-		}
-	}
-	if s.owners == nil {
-		for _, other := range s.nodes {
-			if other != m { // at the start they may still be on their way
-				other.AwaitState("backup")
-			}
 		}
 	}
 }
