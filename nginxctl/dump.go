@@ -10,9 +10,10 @@ import (
 type Dump struct {
 	Files []File // the main file first, then as nginx came upon them
 
-	main   []directive       // the whole, includes put in their places
-	prefix string            // where relative names of logs and pid files begin
-	build  map[string]string // nginx's defaults by the names of its configure options
+	main    []directive       // the whole, includes put in their places
+	prefix  string            // where relative names of logs and pid files begin
+	build   map[string]string // nginx's defaults by the names of its configure options
+	guessed bool              // a wrapper hides nginx, and may run it with another configuration
 }
 
 // File is one file of the configuration.
@@ -39,7 +40,9 @@ func (n Nginx) Dump(ctx context.Context) (*Dump, error) {
 	}
 	globals, _ := c.option('g')
 	prefix, _ := c.option('p')
-	return newDump(splitDump(text), globals, prefix, build), nil
+	d := newDump(splitDump(text), globals, prefix, build)
+	d.guessed = c.hidden
+	return d, nil
 }
 
 func newDump(files []File, globals, prefix string, build map[string]string) *Dump {

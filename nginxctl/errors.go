@@ -39,6 +39,19 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
+// NotInheritedError says that nginx did not get ready, and had not been given
+// the sockets in custody, which are in its way then: its wrapper closes
+// descriptors, or clears the environment. Without custody it may start.
+type NotInheritedError struct {
+	Err error // how it ended
+}
+
+func (e *NotInheritedError) Error() string {
+	return fmt.Sprintf("nginx's wrapper keeps inherited sockets, or the variable NGINX, from it: %v", e.Err)
+}
+
+func (e *NotInheritedError) Unwrap() error { return e.Err }
+
 // RejectedError says that nginx did not take its new configuration: the old one
 // goes on.
 type RejectedError struct {

@@ -39,18 +39,50 @@ const (
 	drainKill = 5 * time.Second
 )
 
+// Retire ends procs in favour of a new master that has inherited their
+// listening sockets and is ready. Masters are killed, since one that ends by
+// itself removes the pid file and the unix sockets that are its successor's by
+// now. Workers are told to quit; those that still serve somebody, or hang, are
+// returned: see Drain.
+func Retire(ctx context.Context, procs []Process) (draining []Process, err error) {
+	workers, err := retire(ctx, procs)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(workers, func(p Process) bool {
+		now, err := readProcess(p.PID)
+		return errors.Is(err, fs.ErrNotExist) || err == nil && !now.same(p)
+	}), nil
+}
+
 // Clear takes the listening sockets from procs, so that a new master can bind
-// them. Masters are killed, since one that ends by itself removes the pid file
-// and the unix sockets that its successor has made. Workers are told to quit;
-// Clear returns when each has ended or accepts no more. Those that hang are
-// killed. Workers that still serve go on: see Drain, to which the result goes.
+// them. It does what Retire does, but returns only when each of the workers has
+// ended or accepts no more. Those that hang are killed. Workers that still serve
+// go on: see Drain, to which the result goes.
 func Clear(ctx context.Context, procs []Process) (draining []Process, err error) {
+	workers, err := retire(ctx, procs)
+	if err != nil {
+		return nil, err
+	}
+	draining, hung, err := awaitClosed(ctx, workers)
+	if err != nil {
+		return nil, fmt.Errorf("clear away old workers: %w", err)
+	}
+	if err := errors.Join(signalAll(hung, unix.SIGKILL), waitAll(ctx, hung)); err != nil {
+		return nil, fmt.Errorf("clear away hung workers: %w", err)
+	}
+	return draining, nil
+}
+
+// retire kills the masters of procs and tells the workers to quit, which it
+// returns.
+func retire(ctx context.Context, procs []Process) (workers []Process, err error) {
 	masters, workers := split(procs)
 	if err := signalAll(masters, unix.SIGKILL); err != nil {
-		return nil, fmt.Errorf("clear away an old nginx: %w", err)
+		return nil, fmt.Errorf("end an old nginx: %w", err)
 	}
 	if err := waitAll(ctx, masters); err != nil {
-		return nil, fmt.Errorf("clear away an old nginx: %w", err)
+		return nil, fmt.Errorf("end an old nginx: %w", err)
 	}
 	// Only now does nobody fork: look again for those that came meanwhile.
 	for _, m := range masters {
@@ -65,16 +97,9 @@ func Clear(ctx context.Context, procs []Process) (draining []Process, err error)
 		}
 	}
 	if err := signalAll(workers, unix.SIGQUIT); err != nil {
-		return nil, fmt.Errorf("clear away old workers: %w", err)
+		return nil, fmt.Errorf("end old workers: %w", err)
 	}
-	draining, hung, err := awaitClosed(ctx, workers)
-	if err != nil {
-		return nil, fmt.Errorf("clear away old workers: %w", err)
-	}
-	if err := errors.Join(signalAll(hung, unix.SIGKILL), waitAll(ctx, hung)); err != nil {
-		return nil, fmt.Errorf("clear away hung workers: %w", err)
-	}
-	return draining, nil
+	return workers, nil
 }
 
 func split(procs []Process) (masters, others []Process) {

@@ -18,11 +18,13 @@ import (
 // Its methods may be called from several goroutines; Reload from one at a time.
 type Master struct {
 	nginx   Nginx
+	custody *Custody // nil: none
 	cmd     *exec.Cmd
 	pid     int
 	since   time.Time
 	warning error
-	grew    logMarks // error logs as they were before the start
+	grew    logMarks        // error logs as they were before the start
+	given   map[uint64]bool // sockets that it was started with, by inode
 
 	asked atomic.Bool // we told it to end
 	ready atomic.Bool
@@ -31,7 +33,7 @@ type Master struct {
 	err  *ExitError // set before done is closed
 
 	mu        sync.Mutex
-	listening map[uint64]bool // inodes of the listening sockets seen last: see Stopping
+	listening map[uint64]endpoint // the listening sockets seen last, by inode: see Stopping
 }
 
 // PID is the master's process id.
@@ -67,8 +69,25 @@ func (m *Master) Err() error {
 const lookEvery = 3 * time.Millisecond
 
 // Ready waits until the master takes signals and has a worker. It returns the
-// *ExitError of a master that ended instead.
+// *ExitError of a master that ended instead, and *NotInheritedError where its
+// wrapper kept the sockets from it.
+//
+// The custody is in step with the master then. When it did not get ready, the
+// custody has let go of what was opened for it alone.
 func (m *Master) Ready(ctx context.Context) error {
+	err := m.awaitReady(ctx)
+	if m.custody == nil {
+		return err
+	}
+	if err != nil {
+		return errors.Join(err, m.custody.abandon())
+	}
+	m.syncCustody()
+	return nil
+}
+
+func (m *Master) awaitReady(ctx context.Context) error {
+	var robbed bool
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -81,8 +100,12 @@ func (m *Master) Ready(ctx context.Context) error {
 				return nil
 			}
 		}
+		robbed = robbed || m.robbed()
 		select {
 		case <-m.done:
+			if robbed {
+				return &NotInheritedError{Err: m.err}
+			}
 			return m.err
 		case <-ctx.Done():
 			return m.notReady(ctx)
@@ -139,13 +162,14 @@ func (m *Master) Signal(sig unix.Signal) error {
 	return nil
 }
 
-// idle reports whether the master sleeps and takes signals.
+// idle reports whether the master sleeps and takes signals. Its title comes
+// first: a shell that has yet to exec nginx looks idle as well, and so does a
+// nginx that has yet to block its signals and take the title.
 func (m *Master) idle() (bool, error) {
-	s, err := readSignals(m.pid)
-	if err != nil || !s.idle() {
+	p, err := readProcess(m.pid)
+	if err != nil || !p.IsMaster() {
 		return false, err
 	}
-	// A shell that has yet to exec nginx looks idle as well.
-	p, err := readProcess(m.pid)
-	return err == nil && p.IsMaster(), err
+	s, err := readSignals(m.pid)
+	return err == nil && s.idle(), err
 }

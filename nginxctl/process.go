@@ -41,6 +41,7 @@ type stat struct {
 	state     byte // 'R', 'S', 'D', 'T' stopped, 'Z' dead and not reaped
 	parent    int
 	session   int
+	flags     uint64 // PF_*
 	startTime uint64
 }
 
@@ -58,11 +59,22 @@ func readStat(pid int) (stat, error) {
 		return stat{}, fmt.Errorf("/proc/%d/stat: unknown form %q", pid, b)
 	}
 	s := stat{state: f[0][0]}
-	var errs [3]error
+	var errs [4]error
 	s.parent, errs[0] = strconv.Atoi(string(f[1]))
 	s.session, errs[1] = strconv.Atoi(string(f[3]))
-	s.startTime, errs[2] = strconv.ParseUint(string(f[19]), 10, 64)
+	s.flags, errs[2] = strconv.ParseUint(string(f[6]), 10, 64)
+	s.startTime, errs[3] = strconv.ParseUint(string(f[19]), 10, 64)
 	return s, errors.Join(errs[:]...)
+}
+
+// pfExiting is the kernel's PF_EXITING.
+const pfExiting = 0x4
+
+// exiting reports whether pid has ended or is about to: then what its tables
+// say of its descriptors means nothing.
+func exiting(pid int) bool {
+	s, err := readStat(pid)
+	return err != nil || s.state == 'Z' || s.state == 'X' || s.flags&pfExiting != 0
 }
 
 // readProcess describes pid. A process that is gone, or dead and not yet

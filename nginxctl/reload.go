@@ -14,8 +14,12 @@ import (
 // *ExitError of a master that ended over it. Test first: it says better what is
 // wrong with a configuration.
 //
-// When ctx ends, the reload goes on, and its result is not known.
+// When ctx ends, the reload goes on, and its result is not known. The custody
+// that the master was started with is in step with it afterwards.
 func (m *Master) Reload(ctx context.Context) error {
+	if m.custody != nil {
+		defer m.syncCustody()
+	}
 	// What was seen may fit a reload as well as a respawn after a crash. To
 	// load once more does no harm, and tells.
 	const attempts = 4
@@ -51,12 +55,19 @@ func (m *Master) reload(ctx context.Context) (verdict, logMarks, error) {
 	if err := m.Signal(unix.SIGHUP); err != nil {
 		return doubtful, logs, m.orExit(err)
 	}
+	synced := m.custody == nil
 	for {
 		s, err := m.look()
 		if err != nil {
 			return doubtful, logs, m.orExit(err)
 		}
 		v := w.observe(s)
+		if !synced && w.born != 0 {
+			// The old workers accept for 100 ms yet: what they share with
+			// nobody is let go while there is somebody to empty its queue.
+			m.syncCustody()
+			synced = true
+		}
 		if v == applied && !w.sawLeave && len(logs.faults(m.pid)) > 0 {
 			// Nobody saw the old workers leave, and the master complained:
 			// they may have crashed.

@@ -171,6 +171,10 @@ func TestReloadOfAMasterThatDies(t *testing.T) {
 	if err := m.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	nginxtest.Eventually(t, "a stopped master", func() bool {
+		s, err := readStat(m.PID())
+		return err == nil && s.state == 'T'
+	})
 	result := make(chan error, 1)
 	go func() { result <- m.Reload(testContext(t)) }()
 	nginxtest.Eventually(t, "the signal", func() bool {

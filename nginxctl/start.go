@@ -14,13 +14,25 @@ import (
 // Start starts the master and returns at once: see Ready. ctx bounds the look
 // at the configuration that comes first; the master outlives it.
 func (n Nginx) Start(ctx context.Context) (*Master, error) {
+	return n.StartWith(ctx, nil, nil)
+}
+
+// StartWith is Start with a configuration that has been looked at already, and
+// with sockets in custody: see Custody. Either may be nil.
+//
+// The master inherits what is in custody, after sockets have been opened for
+// all that the configuration listens on. Whoever was started before and still
+// serves is not touched: see Retire.
+func (n Nginx) StartWith(ctx context.Context, d *Dump, custody *Custody) (*Master, error) {
 	c := n.command()
 	if c.daemonOn() {
 		return nil, errors.New("-g says `daemon on`: nginx has to stay in the foreground, write `daemon off`")
 	}
-	d, err := n.Dump(ctx)
-	if err != nil && !c.hidden {
-		return nil, err
+	if d == nil {
+		var err error
+		if d, err = n.Dump(ctx); err != nil && !c.hidden {
+			return nil, err
+		}
 	}
 	if d == nil {
 		d = new(Dump) // the wrapper may know another configuration
@@ -35,19 +47,43 @@ func (n Nginx) Start(ctx context.Context) (*Master, error) {
 	}
 	words := c.words()
 
-	m := &Master{nginx: n, done: make(chan struct{}), grew: markLogs(d.ErrorLogs(), n.stderr())}
+	m := &Master{nginx: n, custody: custody, done: make(chan struct{}), grew: markLogs(d.ErrorLogs(), n.stderr())}
 	m.cmd = exec.Command(words[0], words[1:]...)
 	m.cmd.Env = n.environ()
 	m.cmd.Stdout, m.cmd.Stderr = n.stdout(), n.stderr()
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	m.warning, err = n.spawn(m.cmd)
-	if err != nil {
+	if err := m.spawn(ctx, d); err != nil {
 		return nil, fmt.Errorf("start %s: %w", words[0], err)
 	}
 	m.pid = m.cmd.Process.Pid
 	m.since = time.Now()
 	go m.wait()
 	return m, nil
+}
+
+// spawn starts the process, with what is in custody.
+func (m *Master) spawn(ctx context.Context, d *Dump) (err error) {
+	if m.custody == nil {
+		m.warning, err = m.nginx.spawn(m.cmd)
+		return err
+	}
+	if _, err := m.custody.Gather(ctx, d, nil); err != nil {
+		return err
+	}
+	files, inodes, err := m.custody.bequeath()
+	if err != nil {
+		return errors.Join(err, m.custody.abandon())
+	}
+	defer closeAll(files)
+	if len(files) > 0 {
+		extra, env := inheritance(files)
+		m.cmd.ExtraFiles, m.cmd.Env = extra, append(m.cmd.Env, env)
+		m.given = inodes
+	}
+	if m.warning, err = m.nginx.spawn(m.cmd); err != nil {
+		return errors.Join(err, m.custody.abandon())
+	}
+	return nil
 }
 
 // foreground reports whether the configuration itself keeps nginx in the

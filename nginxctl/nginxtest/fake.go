@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,7 +187,7 @@ func (f fake) exec(args []string) {
 func (f fake) master() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTERM)
-	listener, err := net.Listen("unix", filepath.Join(f.dir, "http.sock"))
+	listener, inherited, err := f.listen()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "nginx: [emerg] %v\n", err)
 		syscall.Exit(1)
@@ -203,7 +204,9 @@ func (f fake) master() {
 	for {
 		select {
 		case <-ends:
-			os.Remove(listener.Addr().String())
+			if !inherited {
+				os.Remove(listener.Addr().String())
+			}
 			endWorker()
 			f.end()
 		case s := <-signals:
@@ -214,6 +217,30 @@ func (f fake) master() {
 			}
 		}
 	}
+}
+
+// listen takes the status endpoint's socket from those inherited in nginx's way,
+// or makes one.
+func (f fake) listen() (l net.Listener, inherited bool, err error) {
+	path := filepath.Join(f.dir, "http.sock")
+	for word := range strings.SplitSeq(strings.TrimSuffix(os.Getenv("NGINX"), ";"), ";") {
+		fd, err := strconv.Atoi(word)
+		if err != nil {
+			continue // there is none
+		}
+		file := os.NewFile(uintptr(fd), "inherited")
+		l, err := net.FileListener(file)
+		file.Close()
+		if err != nil {
+			return nil, false, err
+		}
+		if l.Addr().String() == path {
+			return l, true, nil
+		}
+		l.Close()
+	}
+	l, err = net.Listen("unix", path)
+	return l, false, err
 }
 
 // startWorker returns the way to end it.

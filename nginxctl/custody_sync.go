@@ -1,0 +1,100 @@
+package nginxctl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sync brings the custody in step with a master that runs: what it no longer
+// has is closed, and what it has opened is taken. Ready and Reload do it; it is
+// to be called when somebody else may have reloaded nginx.
+func (c *Custody) Sync(m *Master) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, err := readProcess(m.pid)
+	if errors.Is(err, fs.ErrNotExist) || m.Err() != nil {
+		return os.ErrProcessDone
+	}
+	var open map[uint64]int
+	var at map[uint64]endpoint
+	if err == nil {
+		open, at, err = listeners(m.pid)
+	}
+	// What it says is true of a master that lives. One that is being killed
+	// has no descriptors, and now more than ever needs ours.
+	if exiting(m.pid) {
+		return os.ErrProcessDone
+	}
+	if err != nil {
+		c.beyond, c.refusal = nil, err
+		return fmt.Errorf("look for nginx's sockets: %w", err)
+	}
+	c.drop(func(s socket) bool { _, has := open[s.inode]; return !has })
+	for i := range c.held {
+		c.held[i].proven = true
+	}
+	if !c.synced {
+		c.barred = c.refused(p, open)
+	}
+	c.beyond, c.refusal = c.take(p, open, at)
+	c.synced = true
+	return nil
+}
+
+// refused tries whether the kernel lets us take a socket from p.
+func (c *Custody) refused(p Process, open map[uint64]int) bool {
+	for inode, fd := range open {
+		taken, err := p.getSocket(fd, inode)
+		if err == nil {
+			unix.Close(taken)
+		}
+		return isRefusal(err)
+	}
+	return false
+}
+
+// takeFrom takes what it can from old, of which one process tells for all. The
+// function that it returns reports whether old has a socket that collides with
+// an endpoint, as far as can be known.
+func (c *Custody) takeFrom(old []Process) func(endpoint) bool {
+	masters, others := split(old)
+	accepting := slices.DeleteFunc(append(masters, others...), Process.ShuttingDown)
+	for _, p := range accepting {
+		open, at, err := listeners(p.PID)
+		if err != nil || exiting(p.PID) {
+			continue // not ours to read, or gone: the next one
+		}
+		c.take(p, open, at)
+		theirs := slices.Collect(maps.Values(at))
+		return func(e endpoint) bool { return slices.ContainsFunc(theirs, e.collides) }
+	}
+	if c.synced {
+		theirs := slices.Clone(c.beyond)
+		return func(e endpoint) bool { return slices.ContainsFunc(theirs, e.collides) }
+	}
+	return func(endpoint) bool { return len(accepting) > 0 }
+}
+
+// take takes those sockets of p that we do not hold and returns where the
+// others listen.
+func (c *Custody) take(p Process, open map[uint64]int, at map[uint64]endpoint) (beyond []endpoint, why error) {
+	for _, inode := range slices.Sorted(maps.Keys(at)) {
+		if slices.ContainsFunc(c.held, func(s socket) bool { return s.inode == inode }) {
+			continue
+		}
+		fd, err := p.getSocket(open[inode], inode)
+		if err != nil {
+			c.barred = c.barred || isRefusal(err)
+			beyond, why = append(beyond, at[inode]), err
+			continue
+		}
+		c.held = append(c.held, socket{fd: fd, inode: inode, at: at[inode], file: identify(at[inode].path), proven: true})
+	}
+	return beyond, why
+}

@@ -1,0 +1,176 @@
+package nginxctl
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An endpoint is what a listening socket is bound to.
+type endpoint struct {
+	kind int            // unix.SOCK_STREAM or SOCK_DGRAM
+	addr netip.AddrPort // invalid for a unix socket
+	path string         // of a unix socket
+}
+
+// String is the address as nginx writes it, with udp before it where it is not
+// TCP.
+func (e endpoint) String() string {
+	s := e.addr.String()
+	if e.path != "" {
+		s = "unix:" + e.path
+	}
+	if e.kind == unix.SOCK_DGRAM {
+		s = "udp " + s
+	}
+	return s
+}
+
+func (e endpoint) wildcard() bool { return e.path == "" && e.addr.Addr().IsUnspecified() }
+
+// collides reports whether only one of e and o can be bound, as far as
+// addresses tell.
+func (e endpoint) collides(o endpoint) bool {
+	if e == o {
+		return true
+	}
+	return e.kind == o.kind && e.path == "" && o.path == "" &&
+		e.addr.Port() == o.addr.Port() && (e.wildcard() || o.wildcard())
+}
+
+// openSockets maps the inodes of all sockets that pid has open to one of its
+// descriptors for each.
+func openSockets(pid int) (map[uint64]int, error) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	open := make(map[uint64]int)
+	for _, name := range names {
+		link, err := os.Readlink(dir + "/" + name.Name())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		number, ok := strings.CutPrefix(link, "socket:[")
+		if !ok {
+			continue
+		}
+		inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", dir, name.Name(), err)
+		}
+		fd, err := strconv.Atoi(name.Name())
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", dir, name.Name(), err)
+		}
+		open[inode] = fd
+	}
+	return open, nil
+}
+
+// Tables of /proc/PID/net, and how a listening socket looks in them.
+var socketTables = []struct {
+	name      string
+	state     int    // column that tells
+	listening string // ... by this value
+	inode     int    // column of the inode
+	at        func(fields [][]byte, line []byte) (endpoint, error)
+}{
+	{"tcp", 3, "0A", 9, tableTCP},
+	{"tcp6", 3, "0A", 9, tableTCP},
+	{"udp", 3, "07", 9, tableUDP}, // bound and not connected
+	{"udp6", 3, "07", 9, tableUDP},
+	{"unix", 3, "00010000", 6, tableUnix},
+}
+
+// listening finds those of open, pid's sockets, that listen or, for UDP, are
+// bound and not connected.
+func listening(pid int, open map[uint64]int) (map[uint64]endpoint, error) {
+	found := make(map[uint64]endpoint)
+	for _, t := range socketTables {
+		b, err := readProc(pid, "net/"+t.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // no IPv6
+		}
+		if err != nil {
+			return nil, err
+		}
+		for line := range bytes.Lines(b) {
+			f := bytes.Fields(line)
+			if len(f) <= t.inode || string(f[t.state]) != t.listening {
+				continue
+			}
+			inode, err := strconv.ParseUint(string(f[t.inode]), 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("/proc/%d/net/%s: %w", pid, t.name, err)
+			}
+			if _, ours := open[inode]; !ours {
+				continue
+			}
+			if found[inode], err = t.at(f, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+				return nil, fmt.Errorf("/proc/%d/net/%s: %w", pid, t.name, err)
+			}
+		}
+	}
+	return found, nil
+}
+
+// listeners is openSockets and listening in one.
+func listeners(pid int) (open map[uint64]int, at map[uint64]endpoint, err error) {
+	if open, err = openSockets(pid); err != nil {
+		return nil, nil, err
+	}
+	at, err = listening(pid, open)
+	return open, at, err
+}
+
+func tableTCP(f [][]byte, _ []byte) (endpoint, error) {
+	a, err := tableAddress(string(f[1]))
+	return endpoint{kind: unix.SOCK_STREAM, addr: a}, err
+}
+
+func tableUDP(f [][]byte, _ []byte) (endpoint, error) {
+	a, err := tableAddress(string(f[1]))
+	return endpoint{kind: unix.SOCK_DGRAM, addr: a}, err
+}
+
+// tableUnix takes the path from the line, since it may hold spaces.
+func tableUnix(f [][]byte, line []byte) (endpoint, error) {
+	if len(f) < 8 {
+		return endpoint{kind: unix.SOCK_STREAM}, nil // bound to no path
+	}
+	_, path, _ := bytes.Cut(line, append(append([]byte(" "), f[6]...), ' '))
+	return endpoint{kind: unix.SOCK_STREAM, path: string(path)}, nil
+}
+
+// tableAddress reads an address as the kernel prints it: 32-bit words of the
+// address in network order, each printed as a number of this machine's.
+func tableAddress(s string) (netip.AddrPort, error) {
+	words, port, ok := strings.Cut(s, ":")
+	b, err := hex.DecodeString(words)
+	n, perr := strconv.ParseUint(port, 16, 16)
+	if !ok || err != nil || perr != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, fmt.Errorf("unknown form of address %q", s)
+	}
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+	}
+	a, ok := netip.AddrFromSlice(b)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("unknown form of address %q", s)
+	}
+	return netip.AddrPortFrom(a, uint16(n)), nil
+}
