@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"ngha/nginxctl"
 	"ngha/supervisor/control"
@@ -22,6 +23,11 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 		if err := lan.Capable(); err != nil {
 			return err
 		}
+	}
+	// The folder of our socket is where nginx's status socket has its place too,
+	// and nginx makes no folders.
+	if err := os.MkdirAll(filepath.Dir(s.config.Control.Socket), 0o755); err != nil {
+		return fmt.Errorf("control socket %s: %w", s.config.Control.Socket, err)
 	}
 	if err := s.nginx.Test(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

@@ -34,6 +34,16 @@ func TestRunServesUntilItIsTerminated(t *testing.T) {
 	r.noNginx()
 }
 
+// /run is empty after every start of a machine or a container.
+func TestFolderOfTheSocketsIsMade(t *testing.T) {
+	r := prepare(t)
+	r.config.Control.Socket = r.dir + "/run/ngha.sock"
+	r.text = strings.ReplaceAll(r.text, "/status.sock", "/run/status.sock")
+	r.configure("")
+	r.start()
+	r.awaitHealthy()
+}
+
 func TestDeadMasterIsReplaced(t *testing.T) {
 	for name, victims := range map[string]func(*run, int) []int{
 		"master":             func(_ *run, master int) []int { return []int{master} },
