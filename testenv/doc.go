@@ -34,6 +34,19 @@
 // init, so that nginx can outlive it, and Start starts it again beside what it
 // left behind.
 //
+// # Other releases
+//
+// A host runs this machine's programs. With a [Root] it runs those of another
+// Debian release, in a copy of its file system: a newer nginx and keepalived,
+// and a curl that speaks HTTP/3.
+//
+//	trixie := lab.Root("trixie") // made by testenv/prepare; skips where there is none
+//	na := lab.StartNode(a, testenv.Node{Root: trixie, Server: cert.HTTP3()}) // nginx 1.26
+//	b.SetRoot(trixie) // before the host's first program
+//	lab.StartKeepalived(b, configuration) // 2.3
+//	client.SetRoot(trixie)
+//	body, err := client.GetHTTP3("https://198.51.100.100/", cert)
+//
 // # Faults
 //
 //	ngha killed, frozen, thawed                Node.Kill, Node.Freeze, Node.Thaw
@@ -71,7 +84,8 @@
 // that one when the host's thread does (Pdeathsig), even by a crash of the test.
 // Namespaces go with their last thread and socket. Nothing is named in
 // /run/netns, and nothing is written outside the test's directories, which
-// alone survive a crash.
+// alone survive a crash. The root file systems are testenv/prepare's; a lab
+// only reads them.
 //
 // # Traps
 //
@@ -91,6 +105,9 @@
 //     made at all.
 //   - /tmp is shared with the hosts, so that they find their configurations and
 //     the binary. Two programs of two hosts can meet there.
+//   - In a root, /etc is the other release's, and no longer than its host runs.
+//     An ngha with the race detector is linked against this machine's C
+//     library, and runs in no root whose own is older.
 //   - Processes are signalled by pid. Never select them by name: other labs run
 //     the same programs on the same machine.
 //   - go test caches results. Binary makes it see changes of the module's

@@ -19,7 +19,8 @@ type Host struct {
 	net   *space
 	nl    *netlink.Handle // its sockets live in the namespace, whichever thread uses them
 	links []*Link
-	ifs   int // interfaces ever attached
+	ifs   int   // interfaces ever attached
+	root  *Root // nil: the machine's own file system
 
 	own      *machine       // nil until the first process, and after PowerOff
 	machines []*machine     // own, and one for each container

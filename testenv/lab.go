@@ -28,6 +28,7 @@ type Lab struct {
 	bridges []*Bridge
 	hosts   []*Host
 	nodes   []*Node
+	roots   []*Root
 
 	mu     sync.Mutex
 	logs   []namedLog
@@ -183,6 +184,9 @@ func (l *Lab) close() {
 	}
 	for _, b := range l.bridges {
 		b.close()
+	}
+	for _, r := range l.roots {
+		r.close()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,16 +23,20 @@ type machine struct {
 	entrance *thread // whose children are born in the machine; nil until needed
 }
 
-// enterMachine runs as PID 1 of a new machine and becomes the command in "$@".
-// $0 is the hostname. Only /proc, /sys and /run are private: the rest of the
-// file system is shared, /tmp with the test's files in it.
+// enterMachine runs as PID 1 of a new machine and becomes the command in "$@",
+// after a root, the paths to share with it, and "--". $0 is the hostname.
+// Without a root only /proc, /sys and /run are private: the rest of the file
+// system is shared, /tmp with the test's files in it.
 const enterMachine = `set -e
 mount --make-rprivate /
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir /run/ngha /run/nginx
-echo "$0" >/proc/sys/kernel/hostname
+at=
+` + raiseRoot + `
+mount -t proc proc "$at/proc"
+mount -t sysfs sysfs "$at/sys"
+mount -t tmpfs -o mode=755 tmpfs "$at/run"
+mkdir "$at/run/ngha" "$at/run/nginx"
+echo "$0" >"$at/proc/sys/kernel/hostname"
+` + enterRoot + `
 echo ready >&3
 exec "$@" 3>&-`
 
@@ -45,8 +50,8 @@ const startLimit = 20 * time.Second
 // newMachine starts cmd as PID 1 of a new machine. It dies with the host's
 // thread, hence with this process at the latest.
 func (h *Host) newMachine(cmd *exec.Cmd) (*machine, error) {
-	if cmd.Err != nil {
-		return nil, cmd.Err
+	if err := h.find(cmd); err != nil {
+		return nil, err
 	}
 	if len(cmd.ExtraFiles) > 0 {
 		return nil, fmt.Errorf("start %s: ExtraFiles are taken", cmd.Path)
@@ -56,7 +61,8 @@ func (h *Host) newMachine(cmd *exec.Cmd) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd.Args = append([]string{"sh", "-c", enterMachine, h.name, cmd.Path}, cmd.Args[1:]...)
+	enter := append([]string{"sh", "-c", enterMachine, h.name}, h.root.arguments(h.lab)...)
+	cmd.Args = slices.Concat(enter, []string{cmd.Path}, cmd.Args[1:])
 	cmd.Path = shell
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWUTS,
@@ -90,8 +96,8 @@ func (h *Host) newMachine(cmd *exec.Cmd) (*machine, error) {
 // start starts cmd in the machine as a child of this process, which the
 // machine's other processes see with parent 0.
 func (m *machine) start(cmd *exec.Cmd) (*Process, error) {
-	if cmd.Err != nil {
-		return nil, cmd.Err
+	if err := m.host.find(cmd); err != nil {
+		return nil, err
 	}
 	if err := m.open(); err != nil {
 		return nil, err
@@ -101,6 +107,9 @@ func (m *machine) start(cmd *exec.Cmd) (*Process, error) {
 
 // run runs cmd in the machine to its end and returns all it wrote.
 func (m *machine) run(cmd *exec.Cmd) (string, error) {
+	if err := m.host.find(cmd); err != nil {
+		return "", err
+	}
 	if err := m.open(); err != nil {
 		return "", err
 	}

@@ -31,6 +31,9 @@ type Node struct {
 	Flags  []string // more flags for `ngha run`
 	Env    []string // more environment, "NAME=value"
 
+	// Root, set, becomes the host's, as by Host.SetRoot: the node runs its nginx.
+	Root *Root
+
 	// Command replaces nginx with its arguments after the --.
 	Command []string
 	// UnderInit runs ngha as a child of the host's init, so that what it
@@ -49,7 +52,10 @@ type Node struct {
 // does not wait until the node serves.
 func (l *Lab) StartNode(h *Host, n Node) *Node {
 	l.t.Helper()
-	RequireBinary(l.t, "nginx")
+	if n.Root != nil {
+		h.SetRoot(n.Root)
+	}
+	h.requireBinary("nginx")
 	n.lab, n.host = l, h
 	n.nginx = l.writeNginx(h, h.name, n.Server)
 	n.conf = l.write(h.name+".ngha.yaml", n.nghaYAML())

@@ -6,11 +6,11 @@ import (
 	"os/exec"
 )
 
-// StartKeepalived runs keepalived on h, under h's init, with the given
+// StartKeepalived runs h's keepalived, under h's init, with the given
 // configuration. It skips the test where keepalived is not installed.
 func (l *Lab) StartKeepalived(h *Host, configuration string) *Process {
 	l.t.Helper()
-	cmd := exec.Command(RequireBinary(l.t, "keepalived"))
+	cmd := exec.Command(h.requireBinary("keepalived"))
 	// /run is the host's own; the number keeps two of one host apart.
 	name := fmt.Sprintf("keepalived-%d", h.launched[h.name+".keepalived"]+1)
 	conf := l.write(h.name+"."+name+".conf", configuration)
@@ -19,11 +19,11 @@ func (l *Lab) StartKeepalived(h *Host, configuration string) *Process {
 	return h.Start(cmd)
 }
 
-// StartNginx runs nginx on h, under h's init, configured as a Node's is, with
+// StartNginx runs h's nginx, under h's init, configured as a Node's is, with
 // more directives for its server block: a node without ngha, for peers.
 func (l *Lab) StartNginx(h *Host, server string) *Process {
 	l.t.Helper()
-	path := RequireBinary(l.t, "nginx")
+	path := h.requireBinary("nginx")
 	conf := l.writeNginx(h, h.name, server)
 	return h.Start(exec.Command(path, l.nginxArgs(h.name, conf)...))
 }
