@@ -114,7 +114,7 @@ http {
 }
 
 // ngha returns the command line of an ngha which sees no NGHA_ variable but
-// those in env.
+// those in env. The race detector's second of sleep at every end is left out.
 func (n *node) ngha(env []string, args ...string) []string {
 	words := []string{"env"}
 	for _, kv := range os.Environ() {
@@ -122,7 +122,8 @@ func (n *node) ngha(env []string, args ...string) []string {
 			words = append(words, "-u", name)
 		}
 	}
-	words = append(append(words, env...), n.lab.Binary())
+	words = append(append(words, "GORACE=atexit_sleep_ms=0"), env...)
+	words = append(words, n.lab.Binary())
 	return append(words, args...)
 }
 
@@ -154,8 +155,8 @@ func (n *node) start(words ...string) *testenv.Process {
 }
 
 // refused wants the command line to end with the code, to say every one of
-// words, and to leave nothing.
-func (n *node) refused(line []string, code int, words ...string) {
+// words, and to leave nothing. It returns all that was said.
+func (n *node) refused(line []string, code int, words ...string) (output string) {
 	n.Helper()
 	before := n.processes()
 	got, output := n.run(line...)
@@ -180,6 +181,7 @@ func (n *node) refused(line []string, code int, words ...string) {
 	if n.Failed() {
 		n.Logf("%s\n%s", strings.Join(line, " "), output)
 	}
+	return output
 }
 
 // nothingLeft wants the host to have no address but its own, and no process

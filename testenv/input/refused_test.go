@@ -47,14 +47,14 @@ func TestFileIsRefused(t *testing.T) {
 		{"a very long line", "node: " + strings.Repeat("x", 200_000) + "\n", []string{":1:7:", "63"}},
 		{"a very long key", strings.Repeat("x", 200_000) + ": 1\n", []string{":1:1:", "unknown key"}},
 		{"a very large file", strings.Repeat("# nothing\n", 100_000), []string{"ngha.yaml", "256 KiB"}},
-		{"many brackets", "node: " + strings.Repeat("[", 20_000), []string{"ngha.yaml"}},
+		{"many brackets", "node: " + strings.Repeat("[", 2_000), []string{"ngha.yaml"}},
 		{"an alias bomb", "a: &a [x, x, x, x, x, x, x, x, x]\n" + bomb("abcdefghi"), []string{"ngha.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := n.with(t)
 			line := append(n.ngha(nil, "run", "--config", n.file("ngha.yaml", c.file), "--"), nginx...)
-			n.refused(line, usage, append(c.words, "nothing was done")...)
-			if _, output := n.run(line...); len(output) > 4<<10 {
+			output := n.refused(line, usage, append(c.words, "nothing was done")...)
+			if len(output) > 4<<10 {
 				t.Errorf("the message is %d bytes long", len(output))
 			}
 		})

@@ -115,3 +115,32 @@ func TestReloadDuringShutdown(t *testing.T) {
 	n.nothingLeft(nil)
 	n.reload(failed, "is it running?")
 }
+
+// A reload that would leave ngha without a way to ask nginx, or to start it
+// again, is refused while the old configuration still serves.
+func TestReloadThatBlindsNghaIsRefused(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	answer := func(body string) site { return site{server: "location = /a { return 200 \"" + body + "\\n\"; }"} }
+	p := n.start(n.ngha(nil, append(router(), n.nginx(answer("old"))...)...)...)
+	n.awaitRouter("active")
+	for _, c := range []struct {
+		name  string
+		spoil func(*site)
+		words []string
+	}{
+		{"no status location", func(s *site) { s.status = "# none" }, []string{"no stub_status location", "add to its http block"}},
+		{"daemon on", func(s *site) { s.main = "daemon on;" }, []string{"\"daemon\" directive", "nginx.conf:1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := n.with(t)
+			s := answer("new")
+			c.spoil(&s)
+			n.nginx(s)
+			n.reload(notApplied, append(c.words, "generation 1 goes on")...)
+			n.awaitBody("/a", "old")
+			n.awaitRouter("active")
+		})
+	}
+	n.end(p)
+}

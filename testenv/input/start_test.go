@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,4 +103,18 @@ func TestSecondNghaIsRefused(t *testing.T) {
 	first.Signal(unix.SIGTERM)
 	first.AwaitExit()
 	n.nothingLeft(nil)
+}
+
+// Attempts that fail are paced, so that what is in nginx's way has time to go.
+func TestFailedStartsArePaced(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	wrapper := n.script("entrypoint", "#!/bin/sh\nfor word; do test \"$word\" = -t && exec \"$@\"; done\nexit 1\n")
+	file := n.file("ngha.yaml", "nginx: {restarts: 3}\n")
+	begun := time.Now()
+	n.refused(n.ngha(nil, append([]string{"run", "--config", file, "--", wrapper}, n.nginx(site{})...)...), givenUp, "nginx given up", "code 1")
+	// None before the first restart, then 250 ms and 500 ms.
+	if took := time.Since(begun); took < 750*time.Millisecond {
+		t.Errorf("three restarts within %v", took)
+	}
 }
