@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
@@ -12,10 +13,10 @@ import (
 // it measures something.
 func TestBenchMeasuresBothProducts(t *testing.T) {
 	testenv.New(t) // skips where there can be none
-	testenv.RequireBinary(t, "nginx")
-	testenv.RequireBinary(t, "keepalived")
-	testenv.RequireBinary(t, "curl")
-	o, err := parse([]string{"-n", "1", "-run", "vanishes, interval 10 ms"}, io.Discard)
+	for _, name := range []string{"nginx", "keepalived", "curl"} {
+		testenv.RequireBinary(t, name)
+	}
+	o, err := parse([]string{"-n", "1", "-json", "-run", "vanishes, interval 10 ms"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,20 +24,16 @@ func TestBenchMeasuresBothProducts(t *testing.T) {
 	if err := o.bench(t.Context(), &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}
-	for _, r := range o.rows {
-		for _, p := range o.products {
-			values, log := r.measure(t.Context(), p)
-			if len(values) != len(r.figures) {
-				t.Fatalf("%s: %s: %d values for %d figures\n%s", p.name(), r.name, len(values), len(r.figures), log)
-			}
-			for i, f := range r.figures {
-				if v := values[i]; v.missing() || v.open {
-					t.Errorf("%s: %s: %s is %+v\n%s", p.name(), r.name, f.name, v, log)
-				}
-			}
-		}
+	var got report
+	if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "| node vanishes, interval 10 ms | outage |") {
-		t.Errorf("the table is\n%s", &out)
+	if len(got.Results) != 1 || len(got.Results[0].Products) != len(o.products) {
+		t.Fatalf("there is not one figure for each product:\n%s", &out)
+	}
+	for _, p := range got.Results[0].Products {
+		if len(p.Values) != 1 || p.Values[0].Open {
+			t.Errorf("%s: %+v, want one outage that ended\n%s", p.Product, p.Values, &progress)
+		}
 	}
 }

@@ -127,6 +127,7 @@ func healPartition(p *pair) []value {
 	p.second.host.AwaitHolds(vip)
 	probe := p.ask()
 	p.awaitAnswer(probe, p.second.host.Name(), time.Now())
+	p.atRandom() // who speaks first decides how it goes
 	at := p.harm(cut.Heal)
 	one := p.until(at, func() bool { return p.holders() == 1 })
 	right := p.until(at, func() bool {

@@ -70,9 +70,12 @@ func newPair(tb testenv.TB, with product, r row) *pair {
 	p.second.daemon.awaitBackup()
 	p.capture.Await("an advertisement that both know of", patience, testenv.After(time.Now()),
 		testenv.IsAdvert(vrid), testenv.From(p.first.link))
-	p.pause(rand.N(r.interval))
+	p.atRandom()
 	return p
 }
+
+// atRandom waits for a random moment between two advertisements.
+func (p *pair) atRandom() { p.pause(rand.N(p.row.interval)) }
 
 // ask has the client ask, and returns when it was first answered.
 func (p *pair) ask() *testenv.Probe {
