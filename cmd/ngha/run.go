@@ -60,10 +60,11 @@ file.`,
 
 // supervise runs a node from its start to its end.
 func supervise(c config.Config, stderr io.Writer) error {
+	// Taken until the process is gone: a second one that comes as it ends must not
+	// take the place of its exit code.
 	sigs := make(chan os.Signal, 16)
 	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
-	defer signal.Stop(sigs)
 	// A log that nobody reads any more is no reason to end. To ignore the signal
 	// would hand that down to nginx and the hooks; to take it does not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
