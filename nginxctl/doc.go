@@ -29,6 +29,20 @@
 // (said twice, nginx refuses it as a duplicate). `daemon on` and
 // `master_process off` in the configuration are errors.
 //
+// # Its files
+//
+// Dump.FileSet lists the files that the configuration is made of, certificates
+// and keys included. A Watcher tells when they have changed and settled; a
+// LastGood keeps a copy from which nginx starts when they are broken.
+//
+//	d, err := n.Dump(ctx)
+//	set, err := d.FileSet()
+//	loaded, err := set.Hash(ctx) // before nginx reads them, so that nothing is missed
+//	err = m.Reload(ctx)
+//	w.Set(set, loaded)
+//	err = kept.Save(ctx, n, set, loaded)
+//	changed := <-w.Changes() // w.Run(ctx) runs elsewhere
+//
 // # Design
 //
 // nginx runs in a session of its own. No signal of a terminal reaches it, and

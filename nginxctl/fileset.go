@@ -62,6 +62,18 @@ type Digest [sha256.Size]byte
 // String is the digest in hexadecimal.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
+// MarshalText writes the digest in hexadecimal.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(d) {
+		return fmt.Errorf("digest %q: not %d hexadecimal digits", text, 2*len(d))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
 // Snapshot is what the files of a FileSet held at one time.
 type Snapshot struct {
 	sums map[string]fileSum

@@ -16,7 +16,7 @@ import (
 	"ngha/nginxctl/nginxtest"
 )
 
-// run runs w until the test ends.
+// runWatcher runs w until the test ends.
 func runWatcher(t *testing.T, w *Watcher) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
