@@ -10,6 +10,7 @@ import (
 type snapshot struct {
 	health status.Health
 	nginx  status.Nginx
+	ending bool // what is above is what was known before
 }
 
 // publish makes the loop's state readable for others.
@@ -18,6 +19,7 @@ func (s *Supervisor) publish() {
 	next := snapshot{
 		health: status.Health{Healthy: v.State == health.Healthy, State: v.State.String(), Reason: v.Reason, Since: v.Since, Probes: s.node.probes},
 		nginx:  s.node.nginx,
+		ending: s.ending != nil,
 	}
 	if p := s.probe.Load(); p != nil {
 		next.health.URL = p.URL
@@ -43,6 +45,9 @@ func (s *Supervisor) Status() status.Status {
 	for _, v := range s.routers {
 		st.VirtualRouters = append(st.VirtualRouters, v.status())
 		st.Warnings = append(st.Warnings, v.warnings()...)
+	}
+	if now.ending {
+		st.Warnings = append(st.Warnings, "ngha is ending: nginx finishes what it serves")
 	}
 	if now.nginx.Configuration == configurationStale {
 		st.Warnings = append(st.Warnings, "nginx's configuration on disk was not applied: "+now.nginx.Reason)

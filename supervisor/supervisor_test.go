@@ -3,9 +3,11 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,28 @@ func TestStopFromOutsideEndsTheRun(t *testing.T) {
 			}
 			r.noNginx()
 		})
+	}
+}
+
+func TestStatusTellsThatANodeIsEnding(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	master := r.awaitHealthy().Nginx.PID
+	client, err := net.Dial("tcp", r.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\n"); err != nil { // to be waited for
+		t.Fatal(err)
+	}
+	kill(t, unix.SIGQUIT, master)
+	r.await("told to end", func(s status.Status) bool {
+		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, "ending") })
+	})
+	client.Close()
+	if err := r.awaitEnd(); err != nil {
+		t.Errorf("Run: %v", err)
 	}
 }
 
