@@ -1,7 +1,7 @@
 package interop_test
 
 import (
-	"fmt"
+	"errors"
 	"testing"
 
 	"ngha/testenv"
@@ -29,8 +29,9 @@ func TestChecksumOfRFC9568HearsKeepalived(t *testing.T) {
 	p.settlesOn(p.keepalived, 3)
 }
 
-// keepalived does not hear ngha and takes the addresses too. ngha, which hears
-// it, keeps its role, says why there are two, and is there when the other goes.
+// keepalived does not hear ngha and takes the addresses too. ngha hears it,
+// keeps its role and counts the contradictions, though there are few: what
+// keepalived refuses restarts its Adver_Timer, so that it seldom speaks.
 func TestChecksumOfRFC9568MakesKeepalivedDeaf(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, setting{version: 3, checksum: "rfc9568"},
@@ -41,33 +42,28 @@ func TestChecksumOfRFC9568MakesKeepalivedDeaf(t *testing.T) {
 	for _, vip := range vips {
 		p.keepalived.host.AwaitHolds(vip)
 	}
-	p.speaks(p.ngha, testenv.ChecksumMessage)
-	p.speaks(p.keepalived, testenv.ChecksumPseudoHeader)
-	before := p.contradicted(1)
-	after := p.contradicted(before.Counters.Contradictions + 5)
-	if after.State != "active" || after.Counters.BecameActive != 1 || len(after.Counters.Discarded) > 0 {
-		t.Errorf("ngha, which keepalived contradicts, is %s, became active %d times and discarded %v",
-			after.State, after.Counters.BecameActive, after.Counters.Discarded)
+	p.node.AwaitStatus("contradicted", func(s testenv.Status) error {
+		if s.VirtualRouters[0].Counters.Contradictions == 0 {
+			return errors.New("it was not")
+		}
+		return nil
+	})
+	for range 5 {
+		p.nextAdvert(p.ngha)
 	}
 	for _, vip := range vips {
 		p.holds(p.ngha, vip, true)
 		p.holds(p.keepalived, vip, true)
 	}
+	p.speaks(p.ngha, testenv.ChecksumMessage)
+	p.speaks(p.keepalived, testenv.ChecksumPseudoHeader)
+
 	p.keepalived.end()
 	p.settlesOn(p.ngha, 3)
-}
-
-// contradicted waits until ngha has heard so many advertisements of the other
-// claimant.
-func (p *pair) contradicted(times uint64) testenv.VirtualRouterStatus {
-	p.Helper()
-	s := p.node.AwaitStatus(fmt.Sprintf("contradicted %d times", times), func(s testenv.Status) error {
-		if n := s.VirtualRouters[0].Counters.Contradictions; n < times {
-			return fmt.Errorf("it was %d times", n)
-		}
-		return nil
-	})
-	return s.VirtualRouters[0]
+	p.checkStatus()
+	if s := p.node.AwaitState("active"); s.VirtualRouters[0].Counters.BecameActive != 1 {
+		t.Errorf("ngha became active %d times, want once", s.VirtualRouters[0].Counters.BecameActive)
+	}
 }
 
 // speaks wants every advertisement of x to have that checksum.

@@ -55,16 +55,16 @@ func failover(t *testing.T, s setting, better string) {
 	}
 	a.start() // listens from now on, and for a shorter time than b
 	b.start()
-	p.settlesOn(a, 2)
+	p.settlesOn(a, 1)
 
 	a.kill()
-	p.settlesOn(b, 2)
+	p.settlesOn(b, 1)
 
 	a.start()
 	holder := a
 	if s.nopreempt {
 		holder = b
-		p.settlesOn(b, 5) // longer than a would listen before it takes over
+		p.settlesOn(b, 4) // longer than a would listen before it takes over
 	} else {
 		p.settlesOn(a, 2)
 	}
@@ -101,7 +101,7 @@ func (p *pair) handsOver(x *side) {
 	if waited, skew := taken.At.Sub(released.At), p.skew(y.priority); waited < skew/2 {
 		p.Errorf("%s took over %v after the release, want Skew_Time, %v", y.name, waited, skew)
 	}
-	p.settlesOn(y, 2)
+	p.settlesOn(y, 1)
 	if late := p.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(x.link), testenv.After(taken.At)); len(late) > 0 {
 		p.Errorf("%s spoke after its end: %v", x.name, late[0])
 	}

@@ -26,7 +26,7 @@ func TestRejectedAdvertsStarveNobody(t *testing.T) {
 			la, lb := lan.Attach(a, "198.51.100.1/24"), lan.Attach(b, "198.51.100.2/24")
 			from := lan.Attach(mallory, "198.51.100.66/24")
 			capture := lan.Capture()
-			node := testenv.Node{VRID: vrid, VIPs: vips, Version: s.version, Interval: s.interval(), Priority: higher}
+			node := testenv.Node{VRID: vrid, VIPs: vips, Version: s.version, Interval: s.interval(), Priority: higher, Env: quickEnd}
 			na := lab.StartNode(a, node)
 			na.AwaitHolds(vips[0])
 			node.Priority = lower

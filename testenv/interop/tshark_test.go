@@ -40,7 +40,7 @@ func TestTsharkUnderstandsNgha(t *testing.T) {
 			[]string{"-o", "vrrp.v3_checksum_as_in_v2:TRUE"}, "3|1|43|%d||30|2|198.51.100.102,198.51.100.9|1|"},
 	} {
 		n := c.node
-		n.VRID, n.Priority = 41+i, 123
+		n.VRID, n.Priority, n.Env = 41+i, 123, quickEnd
 		n.VIPs = []string{fmt.Sprintf("198.51.100.%d", 100+i), fmt.Sprintf("198.51.100.%d", 7+i)}
 		host := lab.Host(fmt.Sprintf("node%d", i))
 		link := lan.Attach(host, fmt.Sprintf("198.51.100.%d/24", 1+i))
