@@ -48,8 +48,7 @@ func (c *Custody) Gather(ctx context.Context, d *Dump, old []Process) (blocked [
 	want := d.wanted(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.forgetMoved()
-	theirs := c.takeFrom(old)
+	theirs := c.takeFrom(old, c.forgetMoved())
 	for _, w := range want {
 		for c.count(w.endpoint) < w.count {
 			s, err := openSocket(w)
@@ -143,9 +142,18 @@ func (c *Custody) inTheWay(e endpoint, want []wanted) []endpoint {
 	return list
 }
 
-// forgetMoved drops unix sockets to which their path leads no more.
-func (c *Custody) forgetMoved() {
-	c.drop(func(s socket) bool { return s.at.path != "" && identify(s.at.path) != s.file })
+// forgetMoved drops unix sockets to which their path leads no more, and returns
+// their inodes.
+func (c *Custody) forgetMoved() map[uint64]bool {
+	moved := make(map[uint64]bool)
+	c.drop(func(s socket) bool {
+		if s.at.path == "" || identify(s.at.path) == s.file {
+			return false
+		}
+		moved[s.inode] = true
+		return true
+	})
+	return moved
 }
 
 func (c *Custody) drop(condemned func(socket) bool) {

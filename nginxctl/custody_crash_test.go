@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -224,6 +225,38 @@ func TestNoConnectionIsRefusedWhileNginxIsReplaced(t *testing.T) {
 	if err != nil || string(pid) == "" {
 		t.Errorf("pid file: %q, %v", pid, err)
 	}
+}
+
+func TestFrozenOldWorkersAreInNobodysWay(t *testing.T) {
+	address := freePort(t)
+	g := guard(t, nginxtest.Config{Listen: []string{address}})
+	l := startCrowd(t, "tcp", address)
+	l.more(t, 20)
+	old := g.kill(t, false)
+	if err := old[0].signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	cut := l.more(t, 20) + 20 // it may have taken some along
+	ctx := testContext(t)
+	m, err := g.nginx.StartWith(ctx, nil, g.custody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Kill()
+	if err := m.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	draining, err := Retire(ctx, old)
+	if err != nil || !slices.ContainsFunc(draining, old[0].same) {
+		t.Errorf("Retire: %v, %v, want the frozen one", draining, err)
+	}
+	l.more(t, 100)
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := Drain(over, draining, time.Minute); err != nil {
+		t.Error(err)
+	}
+	l.verify(t, cut)
 }
 
 // A container engine's default filter keeps descriptors of other processes from

@@ -35,7 +35,7 @@ func (c *Custody) Sync(m *Master) error {
 		c.beyond, c.refusal = nil, err
 		return fmt.Errorf("look for nginx's sockets: %w", err)
 	}
-	c.drop(func(s socket) bool { _, has := open[s.inode]; return !has })
+	c.keep(open)
 	for i := range c.held {
 		c.held[i].proven = true
 	}
@@ -45,6 +45,22 @@ func (c *Custody) Sync(m *Master) error {
 	c.beyond, c.refusal = c.take(p, open, at)
 	c.synced = true
 	return nil
+}
+
+// release closes what the master has closed. It is the part of Sync that cannot
+// wait, and quick.
+func (c *Custody) release(m *Master) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	open, err := openSockets(m.pid)
+	if err != nil || exiting(m.pid) {
+		return // Sync says what is wrong
+	}
+	c.keep(open)
+}
+
+func (c *Custody) keep(open map[uint64]int) {
+	c.drop(func(s socket) bool { _, has := open[s.inode]; return !has })
 }
 
 // refused tries whether the kernel lets us take a socket from p.
@@ -59,10 +75,10 @@ func (c *Custody) refused(p Process, open map[uint64]int) bool {
 	return false
 }
 
-// takeFrom takes what it can from old, of which one process tells for all. The
-// function that it returns reports whether old has a socket that collides with
-// an endpoint, as far as can be known.
-func (c *Custody) takeFrom(old []Process) func(endpoint) bool {
+// takeFrom takes what it can from old, of which one process tells for all, but
+// for the inodes in except. The function that it returns reports whether old has
+// a socket that collides with an endpoint, as far as can be known.
+func (c *Custody) takeFrom(old []Process, except map[uint64]bool) func(endpoint) bool {
 	masters, others := split(old)
 	accepting := slices.DeleteFunc(append(masters, others...), Process.ShuttingDown)
 	for _, p := range accepting {
@@ -70,6 +86,7 @@ func (c *Custody) takeFrom(old []Process) func(endpoint) bool {
 		if err != nil || exiting(p.PID) {
 			continue // not ours to read, or gone: the next one
 		}
+		maps.DeleteFunc(at, func(inode uint64, _ endpoint) bool { return except[inode] })
 		c.take(p, open, at)
 		theirs := slices.Collect(maps.Values(at))
 		return func(e endpoint) bool { return slices.ContainsFunc(theirs, e.collides) }
@@ -88,13 +105,17 @@ func (c *Custody) take(p Process, open map[uint64]int, at map[uint64]endpoint) (
 		if slices.ContainsFunc(c.held, func(s socket) bool { return s.inode == inode }) {
 			continue
 		}
+		file := identify(at[inode].path)
+		if at[inode].path != "" && file == (fileID{}) {
+			continue // nobody reaches it any more
+		}
 		fd, err := p.getSocket(open[inode], inode)
 		if err != nil {
 			c.barred = c.barred || isRefusal(err)
 			beyond, why = append(beyond, at[inode]), err
 			continue
 		}
-		c.held = append(c.held, socket{fd: fd, inode: inode, at: at[inode], file: identify(at[inode].path), proven: true})
+		c.held = append(c.held, socket{fd: fd, inode: inode, at: at[inode], file: file, proven: true})
 	}
 	return beyond, why
 }

@@ -43,6 +43,30 @@
 //	err = kept.Save(ctx, n, set, loaded)
 //	changed := <-w.Changes() // w.Run(ctx) runs elsewhere
 //
+// # Custody
+//
+// A nginx that dies takes its listening sockets along: until the next one has
+// bound them, clients are refused. A Custody holds them beside it. Sockets are
+// opened before nginx is, or taken from a living master, and a new master
+// inherits them in nginx's own way, by the variable NGINX:
+//
+//	var custody nginxctl.Custody
+//	m, err := n.StartWith(ctx, dump, &custody)
+//	...                                                 // m dies; its workers live, or not
+//	old, err := nginxctl.Leftovers(m.Session())
+//	blocked, err := custody.Gather(ctx, dump, old)      // what old has that we have not
+//	m, err = n.StartWith(ctx, dump, &custody)           // beside old, on the same sockets
+//	err = m.Ready(ctx)                                  // if not: old goes on serving
+//	draining, err := nginxctl.Retire(ctx, old)
+//
+// The same replaces a master that lives, be it for another binary, and succeeds
+// the nginx of a predecessor that was killed. Only where something is blocked
+// must old be cleared away first: see Clear.
+//
+// To take a socket needs pidfd_getfd(2), which container engines deny without
+// CAP_SYS_PTRACE. Nothing depends on it but sockets that nginx opened itself,
+// those of a `listen` added by a reload: see Custody.Uncovered.
+//
 // # Design
 //
 // nginx runs in a session of its own. No signal of a terminal reaches it, and

@@ -55,18 +55,18 @@ func (m *Master) reload(ctx context.Context) (verdict, logMarks, error) {
 	if err := m.Signal(unix.SIGHUP); err != nil {
 		return doubtful, logs, m.orExit(err)
 	}
-	synced := m.custody == nil
+	released := m.custody == nil
 	for {
 		s, err := m.look()
 		if err != nil {
 			return doubtful, logs, m.orExit(err)
 		}
 		v := w.observe(s)
-		if !synced && w.born != 0 {
-			// The old workers accept for 100 ms yet: what they share with
-			// nobody is let go while there is somebody to empty its queue.
-			m.syncCustody()
-			synced = true
+		if !released && w.born != 0 {
+			// The old workers accept for 100 ms yet: what the new ones have
+			// not is let go while there is somebody to empty its queue.
+			m.custody.release(m)
+			released = true
 		}
 		if v == applied && !w.sawLeave && len(logs.faults(m.pid)) > 0 {
 			// Nobody saw the old workers leave, and the master complained:

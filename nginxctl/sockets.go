@@ -29,7 +29,8 @@ func (d *Dump) UnixListens() []string {
 // ClearSockets removes unix sockets to listen on that a killed nginx left:
 // those to which nobody answers. nginx's own test does not see them, and its
 // start fails over them. One that is answered is an error that names it, since
-// nginx cannot bind that either.
+// nginx cannot bind that either. It is for a start without custody, which sees
+// to stale sockets itself and answers at its own.
 func (d *Dump) ClearSockets() error {
 	var errs []error
 	for _, path := range d.UnixListens() {

@@ -1,6 +1,7 @@
 package nginxctl
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
@@ -81,19 +82,23 @@ func openSockets(pid int) (map[uint64]int, error) {
 	return open, nil
 }
 
-// Tables of /proc/PID/net, and how a listening socket looks in them.
-var socketTables = []struct {
+// A socketTable is a file of /proc/PID/net, and how a listening socket looks in
+// it.
+type socketTable struct {
 	name      string
 	state     int    // column that tells
 	listening string // ... by this value
 	inode     int    // column of the inode
+	first     bool   // listening sockets come before all others
 	at        func(fields [][]byte, line []byte) (endpoint, error)
-}{
-	{"tcp", 3, "0A", 9, tableTCP},
-	{"tcp6", 3, "0A", 9, tableTCP},
-	{"udp", 3, "07", 9, tableUDP}, // bound and not connected
-	{"udp6", 3, "07", 9, tableUDP},
-	{"unix", 3, "00010000", 6, tableUnix},
+}
+
+var socketTables = []socketTable{
+	{"tcp", 3, "0A", 9, true, tableTCP},
+	{"tcp6", 3, "0A", 9, true, tableTCP},
+	{"udp", 3, "07", 9, false, tableUDP}, // bound and not connected
+	{"udp6", 3, "07", 9, false, tableUDP},
+	{"unix", 3, "00010000", 6, false, tableUnix},
 }
 
 // listening finds those of open, pid's sockets, that listen or, for UDP, are
@@ -101,31 +106,47 @@ var socketTables = []struct {
 func listening(pid int, open map[uint64]int) (map[uint64]endpoint, error) {
 	found := make(map[uint64]endpoint)
 	for _, t := range socketTables {
-		b, err := readProc(pid, "net/"+t.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // no IPv6
-		}
-		if err != nil {
-			return nil, err
-		}
-		for line := range bytes.Lines(b) {
-			f := bytes.Fields(line)
-			if len(f) <= t.inode || string(f[t.state]) != t.listening {
-				continue
-			}
-			inode, err := strconv.ParseUint(string(f[t.inode]), 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("/proc/%d/net/%s: %w", pid, t.name, err)
-			}
-			if _, ours := open[inode]; !ours {
-				continue
-			}
-			if found[inode], err = t.at(f, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
-				return nil, fmt.Errorf("/proc/%d/net/%s: %w", pid, t.name, err)
-			}
+		err := t.read(pid, open, found)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6
+			return nil, fmt.Errorf("/proc/%d/net/%s: %w", pid, t.name, err)
 		}
 	}
 	return found, nil
+}
+
+// read adds to found. A busy server has a great many connections, of which it
+// reads as few as it can.
+func (t socketTable) read(pid int, open map[uint64]int, found map[uint64]endpoint) error {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/net/%s", pid, t.name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Scan() // the heading
+	for lines.Scan() {
+		f := bytes.Fields(lines.Bytes())
+		if len(f) <= t.inode {
+			continue
+		}
+		if string(f[t.state]) != t.listening {
+			if t.first {
+				return nil
+			}
+			continue
+		}
+		inode, err := strconv.ParseUint(string(f[t.inode]), 10, 64)
+		if err != nil {
+			return err
+		}
+		if _, ours := open[inode]; !ours {
+			continue
+		}
+		if found[inode], err = t.at(f, lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // listeners is openSockets and listening in one.
