@@ -107,6 +107,7 @@ func rubbish(s setting) []bad {
 			bad{"ttl", 64, good},
 			bad{"checksum", 255, with(func(b []byte) []byte { b[6]++; return b }, false)},
 			bad{"version", 255, with(func(b []byte) []byte { b[0] = 5<<4 | 1; return b }, true)},
+			bad{"version", 255, advert(setting{version: 5 - s.version}, priority)}, // the other one, and valid
 			bad{"type", 255, with(func(b []byte) []byte { b[0]++; return b }, true)},
 			bad{"length", 255, good[:9]},
 			bad{"unexpected trailer", 255, with(func(b []byte) []byte { return append(b, 1, 2, 3, 4) }, true)},
