@@ -27,10 +27,7 @@ func TestNodeVanishesAndComesBack(t *testing.T) {
 			s.settlesOn(s.b)
 
 			s.a.Host().PowerOn()
-			back := time.Now()
-			s.a.Start()
-			s.failsBack(row.failback, back)
-			s.listened(s.a, back)
+			s.listened(s.a, s.failsBack(row.failback, s.a.Start))
 		})
 	}
 }

@@ -158,6 +158,7 @@ func TestPartitionHeals(t *testing.T) {
 			east := s.lab.Host("east")
 			s.lan.Attach(east, "198.51.100.10/24")
 			s.servesTo(east, vip, s.a)
+			s.announcedForLong(s.a)
 
 			s.alone("the nodes are parted", func() {
 				cut := s.lan.Partition(
@@ -166,14 +167,26 @@ func TestPartitionHeals(t *testing.T) {
 				)
 				s.servesTo(east, vip, s.b)
 				s.servesTo(s.client, vip, s.a)
+				healed := time.Now()
 				cut.Heal()
 				s.settlesOn(better)
+				s.capture.Await("the better one to announce itself to those whom the other has misled", limit,
+					testenv.From(better.link), testenv.Announces(vip), testenv.After(healed))
 			})
 			s.servesTo(east, vip, better)
 			s.remains(better, 5)
 			s.servesTo(east, vip, better)
 		})
 	}
+}
+
+// announcedForLong waits until m has announced the address for the last time
+// for a minute, unless something new makes it do so.
+func (s *site) announcedForLong(m *member) {
+	s.Helper()
+	first := s.capture.Await("a reign to begin", limit, testenv.From(m.link), testenv.IsAdvert(vrid)).At
+	s.capture.Await("the last announcement of a takeover", limit,
+		testenv.From(m.link), testenv.Announces(vip), testenv.After(first.Add(4*time.Second)))
 }
 
 // alone declares that while f runs the nodes may not hear each other, so that
@@ -254,15 +267,23 @@ func TestLossyNetworkEndsWithOneHolder(t *testing.T) {
 // Somebody removes the virtual address: a network manager, or a finger.
 func TestStolenAddressComesBack(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, testenv.Node{}, testenv.Node{})
+	s := newSite(t, testenv.Node{Interval: time.Second}, testenv.Node{})
 	check := s.neverMoves()
-	for range 3 {
-		before := time.Now()
+	const thefts = 3
+	waited := 0 // for the next advertisement, which would have brought it back anyway
+	for range thefts {
+		s.advertises(s.a, 1)
+		stolen := time.Now()
 		s.a.link.Steal(vip)
+		s.a.AwaitHolds(vip)
+		waited += len(s.capture.Frames().Where(testenv.From(s.a.link), testenv.IsAdvert(vrid), testenv.After(stolen)))
+		s.capture.Await("the address to be announced again", limit, testenv.From(s.a.link), testenv.Announces(vip), testenv.After(stolen))
 		s.settlesOn(s.a)
-		s.capture.Await("the address to be announced again", limit, testenv.From(s.a.link), testenv.Announces(vip), testenv.After(before))
 	}
-	s.advertises(s.a, 5)
+	if waited == thefts {
+		t.Error("the address came back with the next advertisement only")
+	}
+	s.advertises(s.a, 3)
 	s.settlesOn(s.a)
 	check()
 }

@@ -26,10 +26,7 @@ func TestNghaKilledAsPID1(t *testing.T) {
 		s.a.Kill()
 		s.settlesOn(s.b)
 	})
-	back := time.Now()
-	s.a.Start()
-	s.failsBack("now", back)
-	s.listened(s.a, back)
+	s.listened(s.a, s.failsBack("now", s.a.Start))
 }
 
 // ngha is killed and nginx survives. A new ngha takes that nginx's place.
@@ -46,11 +43,10 @@ func TestNghaKilledBesideItsNginx(t *testing.T) {
 			if now := s.a.Nginx(); !slices.Equal(now, orphans) {
 				t.Fatalf("nginx was to survive: there were %v, now %v", orphans, now)
 			}
-			back := time.Now()
-			s.a.Start()
-			s.owners.during("the new ngha is healthy", s.interval, func() { s.replaced(s.a, orphans) })
-			s.failsBack(failback, back)
-			s.listened(s.a, back)
+			s.listened(s.a, s.failsBack(failback, func() {
+				s.a.Start()
+				s.replaced(s.a, orphans)
+			}))
 		})
 	}
 }
@@ -149,18 +145,15 @@ func TestNghaFrozenAndThawed(t *testing.T) {
 				s.settlesOn(s.b)
 			})
 			s.remains(s.b, 5)
-			thawed := time.Now()
-			s.a.Thaw()
-			s.owners.during("a is back in the election", s.interval, func() {
+			s.listened(s.a, s.failsBack(failback, func() {
+				s.a.Thaw()
 				s.a.AwaitStatus("no longer of yesterday", func(status testenv.Status) error {
 					if left := status.VirtualRouters[0].Counters.LeftActive; left != 1 {
 						return fmt.Errorf("it has left active %d times", left)
 					}
 					return nil
 				})
-			})
-			s.failsBack(failback, thawed)
-			s.listened(s.a, thawed)
+			}))
 		})
 	}
 }
@@ -189,20 +182,21 @@ func TestNghaTerminated(t *testing.T) {
 			s.ended(s.a, 0)
 			s.remains(s.b, 3)
 
-			handover := s.capture.Await("b's announcement", limit, testenv.From(s.b.link), testenv.Announces(vip)).At
+			// Those under way when the address moves break: at this pace one,
+			// or a few when the machine is busy.
 			result := probe.Stop()
 			t.Log(result)
-			for _, sample := range result.Samples {
-				// A connection under way when the address moves breaks.
-				underWay := sample.Started.Before(handover) && sample.Ended.After(handover)
-				if sample.Failure != "" && !underWay {
-					t.Errorf("failed: %s, begun %v before the handover, ended %v after it",
-						sample.Failure, handover.Sub(sample.Started), sample.Ended.Sub(handover))
-				}
+			if result.Failed() > underWay {
+				t.Errorf("%d new connections failed: %v", result.Failed(), result)
 			}
 		})
 	}
 }
+
+// underWay is how many connections may be under way at once in an HTTP probe of
+// 5 ms. Skew_Time, for which nobody would answer if the address were given up
+// before the successor has it, is three times as long and more.
+const underWay = 8
 
 // The Active vanishes while its successor reloads.
 func TestReloadDuringFailover(t *testing.T) {

@@ -65,12 +65,12 @@ func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
 			s.settlesOn(s.b)
 			s.a.AwaitHealth("ill")
 
-			s.a.Configure("")
-			if out, err := s.a.CLI("reload"); err != nil {
-				t.Errorf("ngha reload: %v\n%s", err, out)
-			}
-			s.a.AwaitHealth("healthy")
-			s.failsBack(failback, time.Time{})
+			s.failsBack(failback, func() {
+				s.a.Configure("")
+				if out, err := s.a.CLI("reload"); err != nil {
+					t.Errorf("ngha reload: %v\n%s", err, out)
+				}
+			})
 		})
 	}
 }
@@ -122,8 +122,7 @@ func TestFrozenNginxIsReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.settlesOn(s.b)
-			s.owners.during("a has healed itself", s.interval, func() { s.a.AwaitHealth("healthy") })
-			s.failsBack(failback, time.Time{})
+			s.failsBack(failback, func() {}) // by itself
 			for _, pid := range s.a.Nginx() {
 				if slices.Contains(frozen, pid) {
 					t.Errorf("process %d was frozen and is still there", pid)
@@ -172,25 +171,31 @@ func (f fitness) set(s *site, fit bool) {
 }
 
 func (f fitness) config() string {
-	return fmt.Sprintf("checks: [{name: fit, exec: [/usr/bin/test, -e, %s], interval: 50ms, timeout: 10s, rise: 1, fall: 1}]\n", f.path)
+	return fmt.Sprintf("checks: [{name: fit, exec: [/usr/bin/test, -e, %q], interval: 50ms, timeout: 10s, rise: 1, fall: 1}]\n", f.path)
 }
 
 // Degraded beats absent, unless the configuration says otherwise.
 func TestBothNodesIll(t *testing.T) {
-	for _, unhealthy := range []string{"last-resort", "release"} {
-		t.Run(unhealthy, func(t *testing.T) {
+	for _, row := range []struct{ unhealthy, failback string }{
+		{"last-resort", "now"},
+		{"last-resort", "never"}, // which is about healthy nodes
+		{"release", "now"},
+	} {
+		t.Run(row.unhealthy+" failback "+row.failback, func(t *testing.T) {
 			t.Parallel()
 			s := newLAN(t, 0)
 			fitA, fitB := newFitness(s, "a"), newFitness(s, "b")
-			s.start(s.host(), testenv.Node{Unhealthy: unhealthy, Config: fitA.config()})
-			s.start(s.host(), testenv.Node{Unhealthy: unhealthy, Config: fitB.config()})
+			s.start(s.host(), testenv.Node{Unhealthy: row.unhealthy, Failback: row.failback, Config: fitA.config()})
 			s.settlesOn(s.a)
+			s.start(s.host(), testenv.Node{Unhealthy: row.unhealthy, Failback: row.failback, Config: fitB.config()})
+			s.b.AwaitHealth("healthy")
+			s.b.AwaitState("backup")
 			s.watch(vip)
 
 			fitA.set(s, false)
 			s.settlesOn(s.b)
 			fitB.set(s, false)
-			if unhealthy == "release" {
+			if row.unhealthy == "release" {
 				s.b.AwaitGone(vip)
 				s.holders(0)
 			} else {
@@ -204,10 +209,7 @@ func TestBothNodesIll(t *testing.T) {
 				fitB.set(s, true)
 				s.settlesOn(s.b)
 			})
-			s.owners.during("a has recovered", s.interval, func() {
-				fitA.set(s, true)
-				s.settlesOn(s.a)
-			})
+			s.failsBack(row.failback, func() { fitA.set(s, true) })
 		})
 	}
 }

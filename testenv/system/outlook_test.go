@@ -46,8 +46,8 @@ func newJournal(s *site, name string) journal {
 
 func (j journal) config() string {
 	return fmt.Sprintf(`hooks:
-  - {on: [active, backup, stopped], exec: [/bin/sh, %[1]s/hook.sh, %[1]s, well]}
-  - {on: [active], exec: [/bin/sh, %[1]s/hook.sh, %[1]s, fail]}
+  - {on: [active, backup, stopped], exec: [/bin/sh, "%[1]s/hook.sh", "%[1]s", well]}
+  - {on: [active], exec: [/bin/sh, "%[1]s/hook.sh", "%[1]s", fail]}
 `, j.dir)
 }
 

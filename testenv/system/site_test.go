@@ -133,6 +133,13 @@ func (s *site) wire() {
 	if err := together.NoTwoSpeakers(vrid, s.interval); err != nil {
 		s.Error(err)
 	}
+	// Sooner than the first repetition, which comes after 500 ms.
+	if err := frames.AnnouncedWithin(vrid, 400*time.Millisecond); err != nil {
+		s.Error(err)
+	}
+	if err := frames.QuietAfterRelease(vrid, s.interval); err != nil {
+		s.Error(err)
+	}
 }
 
 // ask gets / from an address over a connection of its own and returns the name
@@ -222,28 +229,34 @@ func (s *site) advertises(m *member, count int) {
 	})
 }
 
-// failsBack waits until a, which came back at the given time, is healthy, and
-// wants it to take over from b as its configuration says.
-func (s *site) failsBack(failback string, back time.Time) {
+// failsBack has a come back, by f, and wants it to take over from b as its
+// configuration says. It returns when f was called.
+func (s *site) failsBack(failback string, f func()) (since time.Time) {
 	s.Helper()
+	since = time.Now()
 	if failback == "never" {
+		f()
 		s.a.AwaitHealth("healthy")
 		s.a.AwaitState("backup")
 		s.remains(s.b, 10)
-		return
+		return since
 	}
-	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	s.owners.during("a takes over from b", s.interval, func() {
+		f()
+		s.settlesOn(s.a)
+	})
 	if failback == "now" {
-		return
+		return since
 	}
 	var after time.Duration
 	if _, err := fmt.Sscanf(failback, "after %ds", &after); err != nil {
 		s.Fatal(err)
 	}
-	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
-	if waited := claims[0].At.Sub(back); waited < after*time.Second {
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(since))
+	if waited := claims[0].At.Sub(since); waited < after*time.Second {
 		s.Errorf("a took over %v after it came back, want at least %ds", waited, after)
 	}
+	return since
 }
 
 // listened fails the test when m, which was woken or started at since, has
