@@ -16,6 +16,10 @@ const (
 	// lingerMax is how long at most an Active that shuts down goes on
 	// answering for its successor.
 	lingerMax = time.Second
+	// handoverPause is how long it still answers after its successor has
+	// spoken, an interval at most: the clients turn to the successor when they
+	// hear its announcement, which follows its advertisement.
+	handoverPause = 50 * time.Millisecond
 )
 
 // active is what an Active knows.
@@ -33,11 +37,12 @@ type active struct {
 	restore   time.Time // when the next one is due; zero: none
 	announce  time.Time // the next Announce of the schedule
 	rebuttal  rebuttal
-	lingering time.Time // until when it answers after Shutdown; zero: no Shutdown
+	lingering time.Time  // until when it answers after Shutdown; zero: no Shutdown
+	successor netip.Addr // who has taken over after Shutdown
 }
 
 // lingers reports whether the node has said Priority 0 and only answers until
-// its successor speaks.
+// its successor has spoken.
 func (a *active) lingers() bool { return !a.lingering.IsZero() }
 
 // takeOver enters Active (RFC 9568 section 6.4.2). The advertisement comes
@@ -104,6 +109,25 @@ func (m *Machine) linger(now time.Time) {
 	m.active.lingering = now.Add(min(m.cfg.Interval, lingerMax))
 }
 
+// succeeded notes the first successor that speaks.
+func (m *Machine) succeeded(now time.Time, src netip.Addr) {
+	a := &m.active
+	if a.successor.IsValid() {
+		return
+	}
+	a.successor = src
+	a.lingering = earliest(a.lingering, now.Add(min(m.cfg.Interval, handoverPause)))
+}
+
+// lingered ends what linger began.
+func (m *Machine) lingered(now time.Time) {
+	if successor := m.active.successor; successor.IsValid() {
+		m.stepAside(now, fmt.Sprintf("shut down: %s took over", successor))
+		return
+	}
+	m.stepDown(now, "shut down: nobody took over")
+}
+
 // activeDeadline is Deadline in Active.
 func (m *Machine) activeDeadline() time.Time {
 	a := &m.active
@@ -132,7 +156,7 @@ func (m *Machine) activeTimer(now time.Time) {
 	a := &m.active
 	if a.lingers() {
 		if due(a.lingering, now) {
-			m.stepDown(now, "shut down: nobody took over")
+			m.lingered(now)
 		}
 		return
 	}
@@ -233,7 +257,7 @@ func (m *Machine) receivedActive(now time.Time, src netip.Addr, adv Advertisemen
 	switch {
 	case m.active.lingers():
 		if adv.Priority != PriorityRelease {
-			m.stepAside(now, fmt.Sprintf("shut down: %s took over", src))
+			m.succeeded(now, src)
 		}
 	case outranks(adv.Priority, src, m.priority(), m.source):
 		m.yield(now, src, adv)

@@ -146,6 +146,23 @@ func TestNodeThatSteppedDownFollowsItsSuccessor(t *testing.T) {
 	b.wantDeadline(down1)
 }
 
+func TestNodeThatShutsDownAnswersUntilItsSuccessorHasAnnouncedItself(t *testing.T) {
+	b := newBench(t).active()
+	b.want(b.step(0, vrrp.Shutdown{}), send(0))
+	b.want(b.step(414*ms, heard(lower, 150)))
+	b.want(b.step(ms, heard(lower, 150))) // no more time for that
+	b.wantDeadline(49 * ms)
+	b.want(b.run(48 * ms))
+	b.want(b.run(ms), vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "shut down: 198.51.100.1 took over"))
+}
+
+func TestNodeThatShutsDownAnswersForAnIntervalAtMost(t *testing.T) {
+	b := newBench(t, func(c *vrrp.Config) { c.Interval = 10 * ms }).active()
+	b.step(0, vrrp.Shutdown{})
+	b.want(b.step(4*ms, heard(lower, 150)))
+	b.wantDeadline(6 * ms)
+}
+
 func TestHealthyBackupTakesOverFromLastResortWhateverItsFailback(t *testing.T) {
 	for _, f := range []vrrp.Failback{{}, {Never: true}, {After: time.Minute}} {
 		t.Run(f.String(), func(t *testing.T) {

@@ -42,7 +42,8 @@
 //     winner learns of the contradiction and announces itself again.
 //   - Answers to contradictions are paced.
 //   - An Active that shuts down while healthy goes on answering until its
-//     successor has spoken, one interval and one second at most.
+//     successor has spoken and announced itself, one interval and one second
+//     at most.
 //   - Failback may wait (see [Failback]), where the RFC knows on and off.
 //   - An interval learned from an Active counts as 10ms at least.
 //   - A node that could not install its addresses stays out of the election

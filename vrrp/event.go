@@ -11,7 +11,7 @@ type (
 	Startup struct{ Source netip.Addr }
 
 	// Shutdown asks for an orderly end. A healthy Active says Priority 0 and
-	// goes on answering until its successor speaks, one interval at most.
+	// goes on answering until its successor has spoken, one interval at most.
 	Shutdown struct{}
 
 	// Received is an advertisement that Parse accepted, and its sender.

@@ -191,8 +191,8 @@ var matrix = []struct {
 
 	{"lingering/startup", 100 * ms, vrrp.Startup{Source: higher}, nil, 900 * ms},
 	{"lingering/shutdown/again", 100 * ms, vrrp.Shutdown{}, nil, 900 * ms},
-	{"lingering/received/lower", 100 * ms, heard(lower, 100),
-		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "shut down: 198.51.100.1 took over")), none},
+	{"lingering/received/lower", 100 * ms, heard(lower, 100), nil, 50 * ms},
+	{"lingering/received/at-the-end", 980 * ms, heard(lower, 100), nil, 20 * ms},
 	{"lingering/received/priority-zero", 100 * ms, heard(lower, 0), nil, 900 * ms},
 	{"lingering/received/own-address", 100 * ms, heard(self, 100),
 		acts(vrrp.Discard{Src: self, Reason: vrrp.ReasonOwnAddress}), 900 * ms},
