@@ -30,22 +30,33 @@ func nextAnnouncement(since, now time.Time) time.Time {
 	return last.Add(n * announceEvery)
 }
 
-// rebutPause is the least time between two announcements that answer
-// contradictions.
+// rebutPause is the time between two announcements that answer contradictions,
+// on average: two may come together. The other side's own announcement, sent
+// before it knew better, can move the clients after the first one; its farewell
+// is then a second contradiction.
 const rebutPause = time.Second
 
 // rebuttal paces the answers to contradictions, so that a deaf or hostile
 // peer does not turn the node into a flood.
 type rebuttal struct {
 	advert   time.Time // no advertisement in answer before this
-	announce time.Time // no announcement in answer before this
+	announce time.Time // those made so far suffice until then; one may be made ahead
 	last     time.Time // when one more announcement is due; zero: none
+}
+
+// announced notes an announcement in answer.
+func (r *rebuttal) announced(now time.Time) {
+	if r.announce.Before(now) {
+		r.announce = now
+	}
+	r.announce = r.announce.Add(rebutPause)
 }
 
 // expire notes that the announcement which closes a series was made.
 func (r *rebuttal) expire(now time.Time) {
 	if due(r.last, now) {
-		r.announce, r.last = now.Add(rebutPause), time.Time{}
+		r.last = time.Time{}
+		r.announced(now)
 	}
 }
 
@@ -63,8 +74,8 @@ func (m *Machine) contradicted(now time.Time, adv Advertisement) {
 			m.send(now)
 		}
 	}
-	if !now.Before(r.announce) {
-		r.announce = now.Add(rebutPause)
+	if !now.Before(r.announce.Add(-rebutPause)) {
+		r.announced(now)
 		m.do(Announce{})
 	}
 	r.last = now.Add(rebutPause)
