@@ -31,8 +31,10 @@ func (m *Master) closedListeners() bool {
 			return false
 		}
 	}
-	// A reload that we did not ask for may have changed them all.
-	now, err := listening(m.pid, open)
+	// A reload that we did not ask for may have changed them all. It opens the
+	// new ones first, but a list that is read meanwhile may show neither: what
+	// has been closed for good is absent from a second one as well.
+	_, now, err := listeners(m.pid)
 	if err != nil {
 		return false
 	}
