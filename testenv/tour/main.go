@@ -32,6 +32,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal kills
+	// With a handler, a reader who has seen enough is an error to write to, and
+	// no end that leaves the lab standing.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	var log bytes.Buffer
 	code := testenv.Program{Title: "the tour", Out: &log}.Run(func(tb testenv.TB) {
 		t := &tour{tb: tb, out: os.Stdout, interval: *interval}

@@ -133,7 +133,7 @@ func (t *tour) tell(v view) { t.sayf("   -> %s\n", v) }
 
 func (v view) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "longest wait for an answer %s; %d of %d requests failed; ", short(v.outage), v.failed, v.requests)
+	fmt.Fprintf(&b, "without an answer for %s; %d of %d requests failed; ", short(v.outage), v.failed, v.requests)
 	switch {
 	case v.after == "":
 		fmt.Fprintf(&b, "answered by %s before, by nobody after", v.before)
@@ -159,8 +159,8 @@ func short(d time.Duration) string {
 func (t *tour) sumUp() {
 	t.sayf("\nIn short:\n\n")
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "    \tlongest\trequests\t\twhen a came back:")
-	fmt.Fprintln(w, "    fault\twait\tfailed\tanswered by\twait\tfailed")
+	fmt.Fprintln(w, "    \twithout\trequests\t\twhen a came back:")
+	fmt.Fprintln(w, "    fault\tanswer\tfailed\tanswered by\twithout\tfailed")
 	for _, l := range t.lines {
 		after := l.harm.after
 		if after == "" {

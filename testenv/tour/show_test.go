@@ -27,22 +27,22 @@ func TestViewTellsWhoAnsweredAndHowLongNobodyDid(t *testing.T) {
 		{
 			"moved", 1450, []testenv.Sample{good(5, "a"), good(10, "a"), bad(700), bad(800), good(1400, "b")},
 			view{outage: 1390 * time.Millisecond, failed: 2, requests: 5, before: "a", after: "b", moves: 1},
-			"longest wait for an answer 1.39 s; 2 of 5 requests failed; answered by a before, by b after",
+			"without an answer for 1.39 s; 2 of 5 requests failed; answered by a before, by b after",
 		},
 		{
 			"stayed", 30, []testenv.Sample{good(5, "a"), good(25, "a")},
 			view{outage: 20 * time.Millisecond, requests: 2, before: "a", after: "a"},
-			"longest wait for an answer 20 ms; 0 of 2 requests failed; answered by a all the time",
+			"without an answer for 20 ms; 0 of 2 requests failed; answered by a all the time",
 		},
 		{
 			"moved twice", 2000, []testenv.Sample{good(500, "a"), good(1000, "b"), good(1500, "a"), good(1995, "a")},
 			view{outage: 500 * time.Millisecond, requests: 4, before: "a", after: "a", moves: 2},
-			"longest wait for an answer 500 ms; 0 of 4 requests failed; answered by a before, by a after 2 moves",
+			"without an answer for 500 ms; 0 of 4 requests failed; answered by a before, by a after 2 moves",
 		},
 		{
 			"lost", 2000, []testenv.Sample{good(5, "a"), bad(1900)},
 			view{outage: 1995 * time.Millisecond, failed: 1, requests: 2, before: "a"},
-			"longest wait for an answer 2.00 s; 1 of 2 requests failed; answered by a before, by nobody after",
+			"without an answer for 2.00 s; 1 of 2 requests failed; answered by a before, by nobody after",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

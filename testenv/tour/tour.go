@@ -93,4 +93,8 @@ func indent(s string) string {
 	return b.String()
 }
 
-func (t *tour) sayf(format string, args ...any) { fmt.Fprintf(t.out, format, args...) }
+func (t *tour) sayf(format string, args ...any) {
+	if _, err := fmt.Fprintf(t.out, format, args...); err != nil {
+		t.tb.Fatalf("tell the story: %v", err)
+	}
+}
