@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +22,11 @@ import (
 	"ngha/supervisor"
 	"ngha/supervisor/config"
 	"ngha/supervisor/status"
+	"ngha/vrrp"
+	"ngha/vrrp/lan"
 )
 
+// run is a Supervisor that runs in this process, with a real nginx.
 type run struct {
 	*supervisor.Supervisor
 	t      *testing.T
@@ -33,6 +38,9 @@ type run struct {
 	done   chan error
 }
 
+// prepare writes a configuration for nginx and one for ngha, without a virtual
+// router. Tests of this package do not run in parallel: an orphan is adopted by
+// this very process.
 func prepare(t *testing.T) *run {
 	t.Helper()
 	if _, err := exec.LookPath("nginx"); err != nil {
@@ -84,6 +92,7 @@ http {
 }
 `
 
+// configure writes nginx's configuration with more in its server block.
 func (r *run) configure(server string) {
 	r.t.Helper()
 	text := fmt.Sprintf(r.text, r.dir, r.listen, server)
@@ -112,6 +121,7 @@ func (r *run) startIn(ctx context.Context) {
 	})
 }
 
+// awaitEnd returns what Run returned.
 func (r *run) awaitEnd() error {
 	r.t.Helper()
 	select {
@@ -124,6 +134,7 @@ func (r *run) awaitEnd() error {
 	}
 }
 
+// await waits until the status is as wanted.
 func (r *run) await(what string, ok func(status.Status) bool) status.Status {
 	r.t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
@@ -157,6 +168,8 @@ func (r *run) get() error {
 	return nil
 }
 
+// processes lists nginx's processes of this run: their titles do not name it,
+// but their working directory, or what they have open, does.
 func (r *run) processes() (pids []int) {
 	entries, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -193,4 +206,43 @@ func kill(t *testing.T, sig unix.Signal, pids ...int) {
 			t.Fatalf("kill %d: %v", pid, err)
 		}
 	}
+}
+
+// withRouter adds a virtual router whose interface does not exist, so that it
+// disturbs nobody.
+func (r *run) withRouter(release bool) {
+	r.t.Helper()
+	if err := lan.Capable(); err != nil {
+		if os.Getenv("NGHA_REQUIRE_ROOT_TESTS") == "1" {
+			r.t.Fatal(err)
+		}
+		r.t.Skip(err)
+	}
+	r.config.VirtualRouters = []config.VirtualRouter{{
+		Name:      "web",
+		Interface: "ngha-nowhere",
+		Release:   release,
+		VRRP:      vrrp.Config{VRID: 71, Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.100/32")}},
+	}}
+}
+
+// slowClient is one for which an nginx that ends in an orderly way waits.
+func (r *run) slowClient() net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.listen)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"); err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+func (r *run) awaitEnding() {
+	r.t.Helper()
+	r.await("told to end", func(s status.Status) bool {
+		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, "ending") })
+	})
 }

@@ -3,11 +3,9 @@ package supervisor_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"ngha/supervisor"
 	"ngha/supervisor/config"
 	"ngha/supervisor/status"
+	"ngha/vrrp"
 )
 
 func TestRunServesUntilItIsTerminated(t *testing.T) {
@@ -97,21 +96,60 @@ func TestStatusTellsThatANodeIsEnding(t *testing.T) {
 	r := prepare(t)
 	r.start()
 	master := r.awaitHealthy().Nginx.PID
-	client, err := net.Dial("tcp", r.listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\n"); err != nil { // to be waited for
-		t.Fatal(err)
-	}
+	client := r.slowClient()
 	kill(t, unix.SIGQUIT, master)
-	r.await("told to end", func(s status.Status) bool {
-		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, "ending") })
-	})
+	r.awaitEnding()
 	client.Close()
 	if err := r.awaitEnd(); err != nil {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestSecondSignalTakesTheGraceAway(t *testing.T) {
+	r := prepare(t)
+	r.config.Nginx.Shutdown = time.Hour
+	r.start()
+	r.awaitHealthy()
+	r.slowClient()
+	r.sigs <- unix.SIGTERM
+	r.awaitEnding()
+	r.sigs <- unix.SIGTERM
+	if err := r.awaitEnd(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	r.noNginx()
+}
+
+func TestPriorityFollowsHealth(t *testing.T) {
+	for name, row := range map[string]struct {
+		release bool
+		ill     uint8
+	}{
+		"last resort": {ill: vrrp.PriorityLastResort},
+		"release":     {release: true, ill: vrrp.PriorityRelease},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := prepare(t)
+			r.withRouter(row.release)
+			r.start()
+			master := r.awaitHealthy().Nginx.PID
+			r.configure("nonsense;") // so that the repair takes a while
+			kill(t, unix.SIGKILL, master)
+			s := r.await("repairing", func(s status.Status) bool { return s.Nginx.Restarts >= 2 })
+			if p := s.VirtualRouters[0].Priority; s.Health.State != "repairing" || p != 100 {
+				t.Errorf("while %s: priority %d, want 100 while repairing", s.Health.State, p)
+			}
+			r.await("ill", func(s status.Status) bool {
+				return s.Health.State == "ill" && s.VirtualRouters[0].Priority == row.ill
+			})
+			r.configure("")
+			if _, err := r.Reload(t.Context()); err != nil { // it need not wait for the next attempt
+				t.Fatal(err)
+			}
+			r.await("healthy again", func(s status.Status) bool {
+				return s.Health.Healthy && s.VirtualRouters[0].Priority == 100
+			})
+		})
 	}
 }
 
