@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,6 +101,9 @@ func (m *Master) awaitReady(ctx context.Context) error {
 				return nil
 			}
 		}
+		if p, unruly := m.notExeced(); unruly {
+			return fmt.Errorf("wait for nginx: process %v runs nginx and does not become it; a wrapper must end in `exec nginx ...`", p)
+		}
 		robbed = robbed || m.robbed()
 		select {
 		case <-m.done:
@@ -120,6 +124,16 @@ func (m *Master) notReady(ctx context.Context) error {
 		return fmt.Errorf("wait for nginx: process %v is no nginx master; a wrapper must end in `exec nginx ...`: %w", p, context.Cause(ctx))
 	}
 	return fmt.Errorf("wait for nginx's workers: %w", context.Cause(ctx))
+}
+
+// notExeced returns the wrapper that has an nginx master for a child.
+func (m *Master) notExeced() (wrapper Process, unruly bool) {
+	p, err := readProcess(m.pid)
+	if err != nil || p.IsMaster() {
+		return p, false
+	}
+	procs, err := children(m.pid)
+	return p, err == nil && slices.ContainsFunc(procs, Process.IsMaster)
 }
 
 func anyWorker(procs []Process) bool {

@@ -25,9 +25,6 @@ func (n Nginx) Start(ctx context.Context) (*Master, error) {
 // serves is not touched: see Retire.
 func (n Nginx) StartWith(ctx context.Context, d *Dump, custody *Custody) (*Master, error) {
 	c := n.command()
-	if c.daemonOn() {
-		return nil, errors.New("-g says `daemon on`: nginx has to stay in the foreground, write `daemon off`")
-	}
 	if d == nil {
 		var err error
 		if d, err = n.Dump(ctx); err != nil && !c.hidden {
@@ -37,11 +34,11 @@ func (n Nginx) StartWith(ctx context.Context, d *Dump, custody *Custody) (*Maste
 	if d == nil {
 		d = new(Dump) // the wrapper may know another configuration
 	}
-	c = c.withoutDaemon()
-	foreground, err := d.foreground()
+	foreground, err := n.foreground(d)
 	if err != nil {
 		return nil, err
 	}
+	c = c.withoutDaemon()
 	if !foreground {
 		c = c.foreground()
 	}
@@ -84,6 +81,20 @@ func (m *Master) spawn(ctx context.Context, d *Dump) (err error) {
 		return errors.Join(err, m.custody.abandon())
 	}
 	return nil
+}
+
+// Supervisable returns why ngha cannot watch over an nginx started with n and
+// the configuration d: one that leaves the foreground, or has no master.
+func (n Nginx) Supervisable(d *Dump) error {
+	_, err := n.foreground(d)
+	return err
+}
+
+func (n Nginx) foreground(d *Dump) (bool, error) {
+	if n.command().daemonOn() {
+		return false, errors.New("-g says `daemon on`: nginx has to stay in the foreground, write `daemon off`")
+	}
+	return d.foreground()
 }
 
 // foreground reports whether the configuration itself keeps nginx in the

@@ -25,7 +25,7 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 	for s.ending == nil {
 		s.arm(timer)
 		var died <-chan struct{}
-		if s.node.master != nil {
+		if s.node.master != nil && !s.replacing.Load() {
 			died = s.node.master.Done()
 		}
 		asked := s.reloads.asked
@@ -40,7 +40,9 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 		case done := <-s.jobs:
 			done()
 		case <-died:
-			s.masterEnded()
+			if !s.replacing.Load() {
+				s.masterEnded()
+			}
 		case r := <-s.answers:
 			s.answered(r)
 		case turn := <-s.turns:
@@ -88,7 +90,7 @@ func (s *Supervisor) tick(now time.Time) {
 		return
 	}
 	switch {
-	case s.node.givenUp != nil && now.Sub(s.node.answered) >= s.config.Nginx.Repair:
+	case s.node.givenUp != nil && !s.served(now):
 		s.end(s.node.givenUp) // nor do orphans serve any more
 	case !now.Before(s.node.restartAt):
 		s.start()
@@ -115,15 +117,18 @@ func (s *Supervisor) signal(sig os.Signal) {
 
 // answered takes the result of a probe.
 func (s *Supervisor) answered(r health.Result[answer]) {
-	if r.Value.stopping && s.node.phase == phaseRunning {
+	if r.Value.stopping && s.node.phase == phaseRunning && !s.replacing.Load() {
 		s.log.Info("nginx is being stopped from outside")
 		s.ending = &ending{outside: true}
 		return
 	}
+	s.syncCustody()
 	s.node.probes.Took = r.Took
 	if r.Err == nil {
 		s.node.probes.Answered++
-		s.node.answered = time.Now()
+		if s.node.nginx.Generation > 0 { // before it somebody else has answered
+			s.node.answered = time.Now()
+		}
 		s.node.frozenAt = time.Time{}
 		s.node.nginx.Connections = connections(r.Value.status)
 		s.observe(health.ProbeOK{})
@@ -134,6 +139,18 @@ func (s *Supervisor) answered(r health.Result[answer]) {
 	if s.gate.Verdict().State == health.Ill && s.node.phase == phaseRunning && s.node.frozenAt.IsZero() {
 		s.node.frozenAt = time.Now().Add(frozenLimit)
 	}
+}
+
+// syncCustody follows, about once a second, reloads that others may have made.
+func (s *Supervisor) syncCustody() {
+	if s.node.phase != phaseRunning || s.job.busy() || s.custody == nil || time.Since(s.node.synced) < time.Second {
+		return
+	}
+	s.node.synced = time.Now()
+	if err := s.custody.Sync(s.node.master); err != nil {
+		s.log.Debug("custody not compared with nginx", "err", err) // Uncovered tells what comes of it
+	}
+	s.checkCustody()
 }
 
 // observe gives the gate an event and tells the routers what it means.

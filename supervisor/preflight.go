@@ -32,9 +32,16 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	if err := s.nginx.Test(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	probe, err := s.findProbe(ctx)
+	dump, err := s.nginx.Dump(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	probe, err := s.probeOf(dump)
+	if err := errors.Join(s.nginx.Supervisable(dump), err); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if probe == nil {
+		s.log.Warn(notAsked)
 	}
 	s.probe.Store(probe)
 	return nil
@@ -64,18 +71,11 @@ func (s *Supervisor) preflightUnlessAsked(ctx context.Context, sigs <-chan os.Si
 	}
 }
 
-// findProbe reads nginx's configuration and returns how nginx is asked whether
-// it serves.
-func (s *Supervisor) findProbe(ctx context.Context) (*nginxctl.Probe, error) {
-	dump, err := s.nginx.Dump(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.probeOf(dump)
-}
+// notAsked warns of a node without a status endpoint.
+const notAsked = "nginx is not asked whether it serves, only its master is watched: its configuration has no stub_status location"
 
 // probeOf is the configured status endpoint, or the one nginx has. Without a
-// virtual router nothing hangs on it: nil then, and a warning.
+// virtual router nothing hangs on it: nil then.
 func (s *Supervisor) probeOf(dump *nginxctl.Dump) (*nginxctl.Probe, error) {
 	if url := s.config.Health.URL; url != "" {
 		p, err := nginxctl.ParseProbe(url)
@@ -89,7 +89,6 @@ func (s *Supervisor) probeOf(dump *nginxctl.Dump) (*nginxctl.Probe, error) {
 		return &p, nil
 	}
 	if _, none := errors.AsType[*nginxctl.NoStatusError](err); none && len(s.routers) == 0 {
-		s.log.Warn("nginx is not asked whether it serves: only its master is watched", "err", err)
 		return nil, nil
 	}
 	return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ngha/nginxctl"
@@ -31,6 +32,10 @@ const (
 // they have.
 const drainLimit = time.Minute
 
+// startLimit bounds a start, from the test of the configuration on: nginx may
+// have to look up many names.
+const startLimit = 2 * time.Minute
+
 // frozenLimit is how long an ill nginx whose master lives may go on without an
 // answer before it is ended and started anew.
 const frozenLimit = 10 * time.Second
@@ -45,103 +50,182 @@ type node struct {
 	givenUp   error            // the restart budget is spent; nil: it is not, or a start held since
 	nginx     status.Nginx     // for the snapshot, as is probes
 	probes    status.Probes
+	uncovered []string  // listening sockets that are not in custody
+	synced    time.Time // when custody was last compared with nginx
 }
 
-// start starts a master in a job, after freeing what an earlier one left.
+// launched is a master whose workers are there, and how it is asked.
+type launched struct {
+	master *nginxctl.Master
+	probe  *nginxctl.Probe
+}
+
+// start starts a master in a job, in place of what an earlier one left.
 func (s *Supervisor) start() {
 	s.node.phase, s.node.restartAt = phaseStarting, time.Time{}
 	begun := time.Now()
 	waiting := s.reloads.take() // a start reads the configuration anew as well
 	s.do(func(ctx context.Context) func() {
-		master, probe, err := s.launch(ctx)
+		next, err := s.launch(ctx)
 		return func() {
 			if err != nil {
 				s.startFailed(err)
 			} else {
-				s.startHeld(master, probe)
+				s.startHeld(next)
 			}
 			s.answer(waiting, begun, err)
 		}
 	})
 }
 
-// launch starts a master and returns when its workers are there. Whatever
-// stands in its way is cleared first, but only when the new master's
-// configuration holds: until then orphans are better than nothing.
-func (s *Supervisor) launch(ctx context.Context) (*nginxctl.Master, *nginxctl.Probe, error) {
+// launch starts a master from what is on disk now.
+func (s *Supervisor) launch(ctx context.Context) (launched, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
 	if err := s.nginx.Direct().Test(ctx); err != nil {
-		return nil, nil, err
+		return launched{}, err
 	}
 	dump, err := s.nginx.Dump(ctx)
 	if err != nil {
-		return nil, nil, err
+		return launched{}, err
 	}
 	probe, err := s.probeOf(dump)
 	if err != nil {
-		return nil, nil, err
+		return launched{}, err
 	}
-	if err := s.clearLeftovers(ctx); err != nil {
-		return nil, nil, err
+	master, err := s.succeed(ctx, dump)
+	if err != nil && ctx.Err() == nil && s.disown(err) {
+		master, err = s.succeed(ctx, dump)
 	}
-	if err := dump.ClearSockets(); err != nil {
-		return nil, nil, err
+	return launched{master, probe}, err
+}
+
+// disown gives the custody up when err says that the wrapper around nginx keeps
+// the sockets to itself, and reports whether a start without it may go better.
+func (s *Supervisor) disown(err error) bool {
+	if _, ok := errors.AsType[*nginxctl.NotInheritedError](err); !ok {
+		return false
 	}
-	master, err := s.nginx.Start(ctx)
+	s.log.Warn("nginx does not inherit its sockets: a crash of its master will refuse connections for a moment", "err", err)
+	if err := s.custody.Close(); err != nil {
+		s.log.Warn("custody not closed", "err", err)
+	}
+	s.custody = nil
+	return true
+}
+
+// succeed starts a master in place of those remembered, the living and the
+// dead: it inherits their listening sockets, and when its workers are there they
+// finish what they serve. Until then they are better than nothing: one that
+// fails leaves them as they are.
+func (s *Supervisor) succeed(ctx context.Context, dump *nginxctl.Dump) (*nginxctl.Master, error) {
+	sessions, old, err := s.sessions.leftovers()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if len(old) > 0 {
+		s.log.Info("replacing an earlier nginx", "processes", len(old))
+		if old, err = s.makeRoom(ctx, dump, old); err != nil {
+			return nil, err
+		}
+	}
+	master, err := s.nginx.StartWith(ctx, dump, s.custody)
+	if err != nil {
+		return nil, err
 	}
 	if err := master.Warning(); err != nil {
 		s.log.Warn("nginx started, but", "err", err)
 	}
-	if err := s.sessions.write(master.Session()); err != nil {
-		s.log.Warn("nginx's session not recorded: it would not be recognised after a crash of ngha", "err", err)
-	}
+	s.remember(append(sessions, master.Session())...)
 	if err := master.Ready(ctx); err != nil {
-		return nil, nil, errors.Join(err, master.Kill())
+		return nil, errors.Join(err, master.Kill())
 	}
-	return master, probe, nil
+	draining, err := nginxctl.Retire(ctx, old)
+	s.drain(draining)
+	if err != nil {
+		s.log.Warn("earlier nginx not ended", "err", err)
+	}
+	s.remember(master.Session())
+	return master, nil
 }
 
-// clearLeftovers makes the processes of the last session let go of their
-// sockets. Those that still serve somebody finish beside the new master.
-func (s *Supervisor) clearLeftovers(ctx context.Context) error {
-	session, err := s.sessions.read()
-	if err != nil || session == 0 {
-		return err
+// makeRoom takes old's sockets into custody. Where that cannot be, old is
+// cleared away, and whoever connects is refused for a moment.
+func (s *Supervisor) makeRoom(ctx context.Context, dump *nginxctl.Dump, old []nginxctl.Process) (left []nginxctl.Process, err error) {
+	if s.custody != nil {
+		blocked, err := s.custody.Gather(ctx, dump, old)
+		if err != nil || len(blocked) == 0 {
+			return old, err
+		}
+		s.log.Warn("connections are refused for a moment: the kernel does not hand over these sockets", "listen", blocked)
 	}
-	left, err := nginxctl.Leftovers(session)
-	if err != nil || len(left) == 0 {
-		return err
+	draining, err := nginxctl.Clear(ctx, old)
+	s.drain(draining)
+	if err == nil && s.custody == nil {
+		err = dump.ClearSockets()
 	}
-	s.log.Info("replacing what is left of an earlier nginx", "processes", len(left))
-	draining, err := nginxctl.Clear(ctx, left)
-	if err != nil || len(draining) == 0 {
-		return err
+	return nil, err
+}
+
+// drain lets processes of an earlier master finish what they serve.
+func (s *Supervisor) drain(procs []nginxctl.Process) {
+	if len(procs) == 0 {
+		return
 	}
 	s.own.Go(func() {
-		if err := nginxctl.Drain(s.draining, draining, drainLimit); err != nil {
+		if err := nginxctl.Drain(s.draining, procs, drainLimit); err != nil {
 			s.log.Warn("old workers not ended", "err", err)
 		}
 	})
-	return nil
 }
 
-func (s *Supervisor) startHeld(master *nginxctl.Master, probe *nginxctl.Probe) {
+func (s *Supervisor) remember(sessions ...int) {
+	if err := s.sessions.write(sessions...); err != nil {
+		s.log.Warn("nginx's session not recorded: it would not be recognised after a crash of ngha", "err", err)
+	}
+}
+
+func (s *Supervisor) startHeld(next launched) {
+	s.adopt(next)
+	s.log.Info("nginx started", "pid", next.master.PID(), "generation", s.node.nginx.Generation)
+	s.observe(health.MasterStarted{})
+}
+
+// adopt makes a master that is ready the node's own.
+func (s *Supervisor) adopt(next launched) {
 	n := &s.node.nginx
-	s.node.phase, s.node.master, s.node.givenUp = phaseRunning, master, nil
-	s.master.Store(master)
-	s.probe.Store(probe)
-	n.PID, n.Since = master.PID(), time.Now()
+	s.node.phase, s.node.master, s.node.givenUp = phaseRunning, next.master, nil
+	s.master.Store(next.master)
+	s.probe.Store(next.probe)
+	n.PID, n.Since = next.master.PID(), time.Now()
+	s.applied()
+	s.checkCustody()
+}
+
+// applied notes that the configuration on disk is the one that serves.
+func (s *Supervisor) applied() {
+	n := &s.node.nginx
 	n.Generation++
 	n.Configuration, n.Reason = configurationCurrent, ""
-	s.log.Info("nginx started", "pid", n.PID, "generation", n.Generation)
-	s.observe(health.MasterStarted{})
+}
+
+// checkCustody tells, when it changes, which of nginx's sockets a crash would
+// take along.
+func (s *Supervisor) checkCustody() {
+	if s.custody == nil {
+		return
+	}
+	uncovered, why := s.custody.Uncovered()
+	if !slices.Equal(uncovered, s.node.uncovered) && len(uncovered) > 0 {
+		s.log.Warn("sockets not in custody: a crash of nginx's master would refuse connections there for a moment", "listen", uncovered, "err", why)
+	}
+	s.node.uncovered = uncovered
 }
 
 // startFailed plans the next attempt, unless nothing serves any more.
 func (s *Supervisor) startFailed(err error) {
-	s.log.Error("nginx not started", "err", reasonOf(err))
-	s.node.nginx.Reason = reasonOf(err)
+	s.log.Error("nginx not started", "err", err)
+	s.node.nginx.Reason = err.Error()
 	s.node.nginx.Configuration = configurationStale
 	s.planRestart(err)
 }
@@ -179,7 +263,17 @@ func (s *Supervisor) planRestart(cause error) {
 		return
 	}
 	s.node.givenUp = fmt.Errorf("%w: %w", ErrGivenUp, cause)
-	s.observe(health.GivenUp{Reason: fmt.Sprintf("nginx did not stay up through %d restarts in %s: %s", s.budget.Limit, s.budget.Window, reasonOf(cause))})
+	if !s.served(time.Now()) {
+		s.end(s.node.givenUp)
+		return
+	}
+	s.observe(health.GivenUp{Reason: fmt.Sprintf("nginx did not stay up through %d restarts in %s: %v", s.budget.Limit, s.budget.Window, cause)})
+}
+
+// served reports whether somebody has answered for nginx of late: one of ours,
+// or an orphan of ours.
+func (s *Supervisor) served(now time.Time) bool {
+	return now.Sub(s.node.answered) < s.config.Nginx.Repair
 }
 
 // endFrozen ends a nginx that lives and does not answer, and starts it anew.

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -76,9 +75,6 @@ func answerAll(waiting []chan<- status.Reload, r status.Reload) {
 	}
 }
 
-// reloadLimit bounds a reload: nginx may have to look up many names.
-const reloadLimit = 2 * time.Minute
-
 // reloadAsked starts a reload. While nginx is down it means to try at once. No
 // job runs when it is called.
 func (s *Supervisor) reloadAsked() {
@@ -90,37 +86,58 @@ func (s *Supervisor) reloadAsked() {
 	waiting := s.reloads.take()
 	master := s.node.master
 	s.do(func(ctx context.Context) func() {
-		ctx, cancel := context.WithTimeout(ctx, reloadLimit)
-		defer cancel()
-		err := s.nginx.Direct().Test(ctx)
-		var probe *nginxctl.Probe
-		if err == nil {
-			probe, err = s.findProbe(ctx) // first: without it nginx would seem frozen
-		}
-		if err == nil {
-			err = master.Reload(ctx)
-		}
+		next, err := s.reload(ctx, master)
 		return func() {
-			s.reloaded(probe, err)
+			s.replacing.Store(false)
+			s.reloaded(next, err)
 			s.answer(waiting, begun, err)
 		}
 	})
 }
 
+// reload has master load what is on disk. A listener that custody could not
+// take from it afterwards is a reason to replace master instead: nobody notices,
+// and the next crash is covered too.
+func (s *Supervisor) reload(ctx context.Context, master *nginxctl.Master) (launched, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := s.nginx.Direct().Test(ctx); err != nil {
+		return launched{}, err
+	}
+	dump, err := s.nginx.Dump(ctx)
+	if err != nil {
+		return launched{}, err
+	}
+	probe, err := s.probeOf(dump) // first: without it nginx would seem frozen
+	if err != nil {
+		return launched{}, err
+	}
+	if s.custody != nil && len(s.custody.OutOfReach(ctx, dump)) > 0 {
+		s.replacing.Store(true)
+		next, err := s.succeed(ctx, dump)
+		return launched{next, probe}, err
+	}
+	return launched{master, probe}, master.Reload(ctx)
+}
+
 // reloaded keeps the books of one reload.
-func (s *Supervisor) reloaded(probe *nginxctl.Probe, err error) {
+func (s *Supervisor) reloaded(next launched, err error) {
 	n := &s.node.nginx
 	n.Reloads++
-	if err == nil {
-		s.probe.Store(probe)
-		n.Generation++
-		n.Configuration, n.Reason = configurationCurrent, ""
-		s.log.Info("configuration applied", "generation", n.Generation)
+	switch {
+	case err != nil:
+		n.ReloadsFailed++
+		n.Configuration, n.Reason = configurationStale, err.Error()
+		s.log.Error("configuration not applied", "err", err)
 		return
+	case next.master != s.node.master:
+		s.adopt(next)
+	default:
+		s.probe.Store(next.probe)
+		s.applied()
+		s.checkCustody()
 	}
-	n.ReloadsFailed++
-	n.Configuration, n.Reason = configurationStale, reasonOf(err)
-	s.log.Error("configuration not applied", "err", n.Reason)
+	s.log.Info("configuration applied", "generation", n.Generation)
 }
 
 // answer tells those who asked for a reload what became of it, once the books
@@ -129,13 +146,4 @@ func (s *Supervisor) answer(waiting []chan<- status.Reload, begun time.Time, err
 	s.publish() // who is answered finds the status as told
 	n := &s.node.nginx
 	answerAll(waiting, status.Reload{Applied: err == nil, Generation: n.Generation, Reason: n.Reason, Took: time.Since(begun)})
-}
-
-// reasonOf is what a person should read of err: nginx's own words where there
-// are any.
-func reasonOf(err error) string {
-	if test, ok := errors.AsType[*nginxctl.TestError](err); ok {
-		return test.Output
-	}
-	return err.Error()
 }

@@ -152,6 +152,8 @@ func counters(r router.Status) status.Counters {
 	c := status.Counters{
 		AdvertisementsSent:     r.LAN.Sent,
 		AdvertisementsReceived: r.Counters.Received,
+		ChecksumsPseudoHeader:  r.Counters.PseudoHeader,
+		ChecksumsRFC9568:       r.Counters.MessageOnly,
 		PriorityZeroSent:       r.LAN.PriorityZeroSent,
 		PriorityZeroReceived:   r.Counters.PriorityZeroReceived,
 		BecameActive:           r.Counters.BecameActive,

@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"ngha/nginxctl"
 )
 
-// sessions remembers the process session that nginx runs in, in a file beside
-// the control socket, so that an ngha whose predecessor was killed knows which
-// nginx is its own. It is no pid file: a number that means nothing any more
+// sessions remembers the process sessions that nginx runs in (two while one
+// master takes over from another) in a file beside the control socket, so that
+// an ngha whose predecessor was killed knows which nginx is its own. It is no
+// pid file: a number that means nothing any more
 // has no nginx process in it and is passed over, and so is one of another boot
 // or another container.
 type sessions struct{ path string }
@@ -35,39 +38,63 @@ func newSessions(socket string) sessions {
 	return sessions{path: strings.TrimSuffix(socket, filepath.Ext(socket)) + ".nginx-session"}
 }
 
-// read returns the last session written; 0: none.
-func (s sessions) read() (int, error) {
+// read returns the sessions last written.
+func (s sessions) read() ([]int, error) {
 	text, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	here, err := where()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	number, there, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	there, numbers, _ := strings.Cut(strings.TrimSpace(string(text)), ": ")
 	if there != here {
-		return 0, nil
+		return nil, nil
 	}
-	session, err := strconv.Atoi(number)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w (remove the file if no nginx of an earlier ngha runs)", s.path, err)
+	var list []int
+	for _, number := range strings.Fields(numbers) {
+		session, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w (remove the file if no nginx of an earlier ngha runs)", s.path, err)
+		}
+		list = append(list, session)
 	}
-	return session, nil
+	return list, nil
 }
 
 // write replaces what was remembered, whole or not at all.
-func (s sessions) write(session int) error {
+func (s sessions) write(list ...int) error {
 	here, err := where()
 	if err != nil {
 		return err
 	}
+	var b strings.Builder
+	b.WriteString(here + ":")
+	for _, session := range list {
+		fmt.Fprintf(&b, " %d", session)
+	}
 	temporary := s.path + ".new"
-	if err := os.WriteFile(temporary, fmt.Appendln(nil, session, here), 0o600); err != nil {
+	if err := os.WriteFile(temporary, []byte(b.String()+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temporary, s.path)
+}
+
+// leftovers lists the processes of nginx in the sessions remembered.
+func (s sessions) leftovers() (list []int, left []nginxctl.Process, err error) {
+	if list, err = s.read(); err != nil {
+		return nil, nil, err
+	}
+	for _, session := range list {
+		procs, err := nginxctl.Leftovers(session)
+		if err != nil {
+			return nil, nil, err
+		}
+		left = append(left, procs...)
+	}
+	return list, left, nil
 }

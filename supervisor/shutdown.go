@@ -39,12 +39,14 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	master := s.node.master
 	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master) })
 
-	if s.ending.outside {
+	if s.ending.outside || master == nil { // nobody is accepted any more: nothing to wait for
 		for _, v := range s.routers {
-			v.router.SetStanding(vrrp.Out) // nobody is accepted any more: nothing to wait for
+			v.router.SetStanding(vrrp.Out)
 		}
+		s.closeCustody()
 	}
 	s.stopRouters()
+	s.closeCustody() // who connects from now on is refused, and not left to wait
 
 	err := s.stopNginx(end.Add(-terminateReserve - hooksReserve))
 	s.stopDraining()
@@ -59,8 +61,17 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	stopHurry()
 	s.stopServing()
 	s.own.Wait()
-	s.log.Info("ended", "took", time.Since(begun))
+	s.log.Info("ended", "took", time.Since(begun).Round(time.Millisecond).String())
 	return errors.Join(s.ending.cause, err)
+}
+
+func (s *Supervisor) closeCustody() {
+	if s.custody == nil {
+		return
+	}
+	if err := s.custody.Close(); err != nil {
+		s.log.Warn("sockets not closed", "err", err)
+	}
 }
 
 // stopNginx ends nginx, which may finish what it serves until grace. One that
@@ -85,11 +96,7 @@ func (s *Supervisor) stopNginx(grace time.Time) error {
 // stopLeftovers ends the workers that a dead master left: TERM, and KILL by the
 // time given.
 func (s *Supervisor) stopLeftovers(by time.Time) error {
-	session, err := s.sessions.read()
-	if err != nil || session == 0 {
-		return err
-	}
-	left, err := nginxctl.Leftovers(session)
+	_, left, err := s.sessions.leftovers()
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ func (s *Supervisor) Status() status.Status {
 		st.VirtualRouters = append(st.VirtualRouters, v.status())
 		st.Warnings = append(st.Warnings, v.warnings()...)
 	}
+	if now.nginx.PID != 0 && s.probe.Load() == nil {
+		st.Warnings = append(st.Warnings, notAsked)
+	}
 	if now.ending {
 		st.Warnings = append(st.Warnings, "ngha is ending: nginx finishes what it serves")
 	}

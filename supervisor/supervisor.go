@@ -52,13 +52,18 @@ type Supervisor struct {
 	master   atomic.Pointer[nginxctl.Master] // nil while none runs
 	probe    atomic.Pointer[nginxctl.Probe]  // nil: nginx is not asked
 
+	// replacing is set by a job that puts another master in place of the one
+	// that runs, whose end then means nothing.
+	replacing atomic.Bool
+
 	// The rest belongs to Run.
 
-	nginx  nginxctl.Nginx
-	gate   health.Gate
-	budget budget
-	node   node
-	ending *ending // nil: the loop goes on
+	nginx   nginxctl.Nginx
+	custody *nginxctl.Custody // the job's while one runs; nil: its wrapper does not let nginx inherit
+	gate    health.Gate
+	budget  budget
+	node    node
+	ending  *ending // nil: the loop goes on
 
 	job     job
 	jobs    chan func()                // what a finished job left to do; buffered for one
@@ -93,6 +98,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	if s.log = s.options.Logger; s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.custody = new(nginxctl.Custody)
 	s.nginx = nginxctl.Nginx{Command: c.Nginx.Command, Spawner: s.children}
 	var hooks []hook.Hook
 	for _, h := range c.Hooks {

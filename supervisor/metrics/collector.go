@@ -57,6 +57,7 @@ var (
 	vrSent       = router("advertisements_sent_total", "Advertisements sent.")
 	vrReceived   = router("advertisements_received_total", "Valid advertisements received.")
 	vrDiscarded  = router("advertisements_discarded_total", "Advertisements refused, by reason.", "reason")
+	vrChecksums  = router("checksums_total", "Advertisements of version 3 received, by how their checksum was computed.", "checksum")
 	vrZeroSent   = router("priority_zero_sent_total", "Advertisements sent with priority 0.")
 	vrZeroHeard  = router("priority_zero_received_total", "Advertisements received with priority 0.")
 	vrBecame     = router("became_active_total", "Times that it became Active.")
@@ -190,6 +191,8 @@ func (s sink) router(v status.VirtualRouter) {
 	c := v.Counters
 	s.count(vrSent, c.AdvertisementsSent, name, vrid)
 	s.count(vrReceived, c.AdvertisementsReceived, name, vrid)
+	s.count(vrChecksums, c.ChecksumsPseudoHeader, name, vrid, "pseudo-header")
+	s.count(vrChecksums, c.ChecksumsRFC9568, name, vrid, "rfc9568")
 	for reason, n := range c.Discarded {
 		s.count(vrDiscarded, n, name, vrid, reason)
 	}

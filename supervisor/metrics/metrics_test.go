@@ -44,7 +44,7 @@ func filled() status.Status {
 				Addresses: []netip.Prefix{netip.MustParsePrefix("198.51.100.100/32"), netip.MustParsePrefix("2001:db8::100/128")},
 				Active:    &status.Peer{Address: netip.MustParseAddr("198.51.100.2"), Priority: 200},
 				Counters: status.Counters{
-					AdvertisementsSent: 10, AdvertisementsReceived: 20, Discarded: map[string]uint64{"ttl": 1, "checksum": 2},
+					AdvertisementsSent: 10, AdvertisementsReceived: 20, ChecksumsPseudoHeader: 13, ChecksumsRFC9568: 14, Discarded: map[string]uint64{"ttl": 1, "checksum": 2},
 					PriorityZeroSent: 3, PriorityZeroReceived: 4, BecameActive: 5, LeftActive: 6, Contradictions: 7,
 					Announcements: 8, SendErrors: 11, AddressErrors: 12,
 					Lateness: status.Lateness{

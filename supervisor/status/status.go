@@ -90,17 +90,20 @@ type Peer struct {
 
 // Counters count since the start of ngha.
 type Counters struct {
-	AdvertisementsSent     uint64            `json:"advertisements_sent"`
-	AdvertisementsReceived uint64            `json:"advertisements_received"`
-	Discarded              map[string]uint64 `json:"discarded,omitempty"` // by reason
-	PriorityZeroSent       uint64            `json:"priority_zero_sent"`
-	PriorityZeroReceived   uint64            `json:"priority_zero_received"`
-	BecameActive           uint64            `json:"became_active"`
-	LeftActive             uint64            `json:"left_active"`
-	Contradictions         uint64            `json:"contradictions"` // advertisements heard while Active from another claimant
-	Announcements          uint64            `json:"announcements"`
-	SendErrors             uint64            `json:"send_errors"`
-	AddressErrors          uint64            `json:"address_errors"`
+	AdvertisementsSent     uint64 `json:"advertisements_sent"`
+	AdvertisementsReceived uint64 `json:"advertisements_received"`
+	// The received ones of version 3 by how their checksum was computed.
+	ChecksumsPseudoHeader uint64            `json:"checksums_pseudo_header"`
+	ChecksumsRFC9568      uint64            `json:"checksums_rfc9568"`
+	Discarded             map[string]uint64 `json:"discarded,omitempty"` // by reason
+	PriorityZeroSent      uint64            `json:"priority_zero_sent"`
+	PriorityZeroReceived  uint64            `json:"priority_zero_received"`
+	BecameActive          uint64            `json:"became_active"`
+	LeftActive            uint64            `json:"left_active"`
+	Contradictions        uint64            `json:"contradictions"` // advertisements heard while Active from another claimant
+	Announcements         uint64            `json:"announcements"`
+	SendErrors            uint64            `json:"send_errors"`
+	AddressErrors         uint64            `json:"address_errors"`
 	// Lateness is how long after its deadline the router's timer was served.
 	Lateness Lateness `json:"lateness"`
 }
