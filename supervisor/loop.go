@@ -146,11 +146,17 @@ func (s *Supervisor) syncCustody() {
 	if s.node.phase != phaseRunning || s.job.busy() || s.custody == nil || time.Since(s.node.synced) < time.Second {
 		return
 	}
-	s.node.synced = time.Now()
-	if err := s.custody.Sync(s.node.master); err != nil {
-		s.log.Debug("custody not compared with nginx", "err", err) // Uncovered tells what comes of it
-	}
-	s.checkCustody()
+	master := s.node.master
+	s.do(func(context.Context) func() {
+		err := s.custody.Sync(master) // reads /proc, which a master in trouble may hold up
+		return func() {
+			s.node.synced = time.Now()
+			if err != nil {
+				s.log.Debug("custody not compared with nginx", "err", err) // checkCustody tells what comes of it
+			}
+			s.checkCustody()
+		}
+	})
 }
 
 // observe gives the gate an event and tells the routers what it means.

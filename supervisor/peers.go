@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -100,17 +101,25 @@ func (p *peerNames) constant() bool {
 // resolve brings known up to date and returns all of its addresses but our
 // own, sorted.
 func (p *peerNames) resolve(ctx context.Context, known map[string][]netip.Addr) []netip.Addr {
+	limited, cancel := context.WithTimeout(ctx, resolveLimit)
+	defer cancel()
+	type found struct {
+		addrs []netip.Addr
+		err   error
+	}
+	results := make([]found, len(p.names))
+	var looking sync.WaitGroup
+	for i, name := range p.names {
+		looking.Go(func() { results[i].addrs, results[i].err = p.lookup(limited, name) })
+	}
+	looking.Wait()
 	var warnings []string
-	for _, name := range p.names {
-		limited, cancel := context.WithTimeout(ctx, resolveLimit)
-		addrs, err := p.lookup(limited, name)
-		cancel()
-		if err == nil {
-			known[name] = addrs
-			continue
-		}
-		if len(known[name]) == 0 {
-			warnings = append(warnings, fmt.Sprintf("peer %s is not known: %v", name, err))
+	for i, name := range p.names {
+		switch r := results[i]; {
+		case r.err == nil:
+			known[name] = r.addrs
+		case len(known[name]) == 0:
+			warnings = append(warnings, fmt.Sprintf("peer %s is not known: %v", name, r.err))
 		}
 	}
 	own, err := p.own()

@@ -18,12 +18,11 @@ type ending struct {
 	outside bool  // nginx itself was told to stop, by somebody else
 }
 
-// What is kept back of the shutdown budget: for nginx after its grace has
-// ended, and for the hooks.
-const (
-	terminateReserve = 2 * time.Second
-	hooksReserve     = time.Second
-)
+// reserves are what is kept back of a shutdown budget: for nginx after its
+// grace has ended, and for the hooks.
+func reserves(budget time.Duration) (terminate, hooks time.Duration) {
+	return min(2*time.Second, budget/4), min(time.Second, budget/4)
+}
 
 // shutdown ends the node. The order is the point: the address goes first,
 // since nginx accepts nobody once it has been asked to quit, and who watches
@@ -31,13 +30,16 @@ const (
 func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	begun := time.Now()
 	end := begun.Add(s.config.Nginx.Shutdown)
-	s.log.Info("ending", "cause", s.ending.cause)
+	terminate, forHooks := reserves(s.config.Nginx.Shutdown)
+	if s.ending.cause != nil {
+		s.log.Error("ending", "err", s.ending.cause)
+	}
 
 	s.reloads.refuse("ngha is ending")
 	s.stopWatching()
 	s.abandon()
 	master := s.node.master
-	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master) })
+	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master, terminate) })
 
 	if s.ending.outside || master == nil { // nobody is accepted any more: nothing to wait for
 		for _, v := range s.routers {
@@ -48,11 +50,11 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	s.stopRouters()
 	s.closeCustody() // who connects from now on is refused, and not left to wait
 
-	err := s.stopNginx(end.Add(-terminateReserve - hooksReserve))
+	err := s.stopNginx(end.Add(-terminate-forHooks), terminate)
 	s.stopDraining()
 	s.publish()
 
-	hooks, cancel := context.WithDeadline(context.Background(), later(end, time.Now().Add(hooksReserve)))
+	hooks, cancel := context.WithDeadline(context.Background(), later(end, time.Now().Add(forHooks)))
 	defer cancel()
 	if err := s.hooks.Drain(hooks); err != nil {
 		s.log.Warn("hooks not finished", "err", err)
@@ -75,11 +77,12 @@ func (s *Supervisor) closeCustody() {
 }
 
 // stopNginx ends nginx, which may finish what it serves until grace. One that
-// was stopped from outside may take all the time it wants.
-func (s *Supervisor) stopNginx(grace time.Time) error {
+// was stopped from outside may take all the time it wants. terminate is how long
+// the others have after TERM.
+func (s *Supervisor) stopNginx(grace time.Time, terminate time.Duration) error {
 	master := s.node.master
 	if master == nil {
-		return s.stopLeftovers(grace.Add(terminateReserve))
+		return s.stopLeftovers(grace.Add(terminate))
 	}
 	if s.ending.outside {
 		<-master.Done() // or hurry ends it
@@ -87,7 +90,7 @@ func (s *Supervisor) stopNginx(grace time.Time) error {
 	}
 	err := master.Stop(context.Background(), nginxctl.StopOptions{
 		Grace:     time.Until(grace),
-		Terminate: terminateReserve,
+		Terminate: terminate,
 	})
 	s.node.nginx.PID = 0
 	return err
@@ -107,7 +110,7 @@ func (s *Supervisor) stopLeftovers(by time.Time) error {
 
 // hurry hears the signals of a shutdown: the first one more that asks for an
 // end takes nginx's grace away, every later one kills it.
-func (s *Supervisor) hurry(ctx context.Context, sigs <-chan os.Signal, master *nginxctl.Master) {
+func (s *Supervisor) hurry(ctx context.Context, sigs <-chan os.Signal, master *nginxctl.Master, terminate time.Duration) {
 	patient := true
 	for {
 		select {
@@ -122,7 +125,7 @@ func (s *Supervisor) hurry(ctx context.Context, sigs <-chan os.Signal, master *n
 			patient = false
 			s.log.Warn("ending nginx without grace")
 			s.own.Go(func() {
-				if err := master.Stop(ctx, nginxctl.StopOptions{Terminate: terminateReserve}); err != nil {
+				if err := master.Stop(ctx, nginxctl.StopOptions{Terminate: terminate}); err != nil {
 					s.log.Warn("nginx not terminated", "err", err)
 				}
 			})

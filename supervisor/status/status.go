@@ -51,7 +51,7 @@ type Nginx struct {
 	Configuration string      `json:"configuration"`    // "current", "stale" after a reload that was not applied, "unknown" before the first start
 	Reason        string      `json:"reason,omitempty"` // why the configuration is stale
 	Since         time.Time   `json:"since"`            // start of the master
-	Restarts      uint64      `json:"restarts"`         // masters started anew after a crash or a freeze
+	Restarts      uint64      `json:"restarts"`         // after a crash, a freeze or a start that failed
 	Reloads       uint64      `json:"reloads"`
 	ReloadsFailed uint64      `json:"reloads_failed"`
 	Connections   Connections `json:"connections"`
