@@ -252,6 +252,7 @@ func TestLossyNetworkEndsWithOneHolder(t *testing.T) {
 		s.lan.Lose(s.b.Host(), s.a.Host(), 30)
 		s.advertises(s.a, advertisements)
 		s.lan.Heal()
+		s.advertises(s.a, 2) // which b hears, before it can have waited too long
 		s.settlesOn(s.a)
 	})
 	if _, left := s.a.moved(t); left != leftBefore {
