@@ -182,8 +182,7 @@ func TestNghaTerminated(t *testing.T) {
 			s.ended(s.a, 0)
 			s.remains(s.b, 3)
 
-			// Those under way when the address moves break: at this pace one,
-			// or a few when the machine is busy.
+			// One under way when the address moves may break.
 			result := probe.Stop()
 			t.Log(result)
 			if result.Failed() > underWay {
@@ -194,9 +193,9 @@ func TestNghaTerminated(t *testing.T) {
 }
 
 // underWay is how many connections may be under way at once in an HTTP probe of
-// 5 ms. Skew_Time, for which nobody would answer if the address were given up
-// before the successor has it, is three times as long and more.
-const underWay = 8
+// 5 ms on a busy machine. Skew_Time, for which nobody would answer if the address
+// were given up before the successor has it, is ten times as long and more.
+const underWay = 2
 
 // The Active vanishes while its successor reloads.
 func TestReloadDuringFailover(t *testing.T) {

@@ -18,10 +18,11 @@ func TestCrashedNginxIsRepairedInPlace(t *testing.T) {
 	for name, row := range map[string]struct {
 		victims  func(*member) testenv.PIDs
 		restarts uint64
+		cuts     bool // requests that a killed worker was serving fail
 	}{
-		"master":             {func(m *member) testenv.PIDs { return m.NginxMaster() }, 1},
-		"master and workers": {func(m *member) testenv.PIDs { return m.Nginx() }, 1},
-		"workers":            {func(m *member) testenv.PIDs { return m.NginxWorkers() }, 0},
+		"master":             {func(m *member) testenv.PIDs { return m.NginxMaster() }, 1, false},
+		"master and workers": {func(m *member) testenv.PIDs { return m.Nginx() }, 1, true},
+		"workers":            {func(m *member) testenv.PIDs { return m.NginxWorkers() }, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +49,12 @@ func TestCrashedNginxIsRepairedInPlace(t *testing.T) {
 			s.settlesOn(s.a)
 			s.remains(s.a, 5)
 			check()
-			t.Log(s.probe.Result())
+			for _, sample := range s.probe.Result().Samples {
+				if sample.Failure == "refused" || sample.Failure != "" && !row.cuts {
+					t.Errorf("a connection failed (%s): %v", sample.Failure, s.probe.Result())
+					break
+				}
+			}
 		})
 	}
 }
