@@ -92,6 +92,10 @@ func buildOptions(version string) map[string]string {
 	return options
 }
 
+// Guessed reports whether a wrapper hides nginx, which may have been given another
+// configuration.
+func (d *Dump) Guessed() bool { return d.guessed }
+
 // PIDFile is where nginx writes the master's process id; "" if it is not known.
 func (d *Dump) PIDFile() string {
 	name := d.build["pid-path"]

@@ -6,6 +6,7 @@ import "context"
 type job struct {
 	cancel context.CancelFunc // nil: none
 	ended  chan struct{}
+	idle   bool // it may be broken off for what is urgent
 }
 
 func (j *job) busy() bool { return j.cancel != nil }
@@ -34,4 +35,11 @@ func (s *Supervisor) abandon() {
 	s.job.cancel()
 	<-s.job.ended
 	(<-s.jobs)()
+}
+
+// hasten breaks a job off that is not urgent.
+func (s *Supervisor) hasten() {
+	if s.job.busy() && s.job.idle {
+		s.job.cancel()
+	}
 }

@@ -28,9 +28,9 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 		if s.node.master != nil && !s.replacing.Load() {
 			died = s.node.master.Done()
 		}
-		asked := s.reloads.asked
+		asked, changes := s.reloads.asked, s.watcher.Changes()
 		if s.job.busy() {
-			asked = nil // until it is done
+			asked, changes = nil, nil // until it is done
 		}
 		select {
 		case sig := <-sigs:
@@ -49,6 +49,8 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 			s.observe(turn)
 		case <-asked:
 			s.reloadAsked()
+		case c := <-changes:
+			s.filesChanged(c)
 		case <-timer.C:
 		}
 		s.tick(time.Now())

@@ -64,6 +64,19 @@ func TestReloadWhileNginxIsDownIsAStart(t *testing.T) {
 	})
 }
 
+// The fix is a reason to start at once, and not only when the next attempt is
+// due.
+func TestChangedFilesWhileNginxIsDownAreTriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLoop(t, "/nowhere/nginx")
+		s.node.restartAt = time.Now().Add(time.Hour)
+		s.filesChanged(nginxctl.Changed{Paths: []string{"/etc/nginx/nginx.conf"}})
+		if diff := cmp.Diff(time.Now(), s.node.restartAt); diff != "" {
+			t.Errorf("when nginx is started (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // What was measured of a master that has ended says nothing of the next one.
 func TestStartIsNotTakenForAFrozenNginx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

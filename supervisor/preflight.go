@@ -29,21 +29,19 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.config.Control.Socket), 0o755); err != nil {
 		return fmt.Errorf("control socket %s: %w", s.config.Control.Socket, err)
 	}
-	if err := s.nginx.Test(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	dump, err := s.nginx.Dump(ctx)
+	c, err := s.read(ctx, s.nginx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		// An earlier run may have left a copy that serves.
+		copied, none := s.choose(ctx)
+		if none != nil || copied.fault == nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		c = copied
 	}
-	probe, err := s.probeOf(dump)
-	if err := errors.Join(s.nginx.Supervisable(dump), err); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	if probe == nil {
+	if c.probe == nil {
 		s.log.Warn(notAsked)
 	}
-	s.probe.Store(probe)
+	s.probe.Store(c.probe)
 	return nil
 }
 
@@ -99,6 +97,9 @@ func (s *Supervisor) probeOf(dump *nginxctl.Dump) (*nginxctl.Probe, error) {
 func (s *Supervisor) listen() (err error) {
 	if s.control, err = control.Listen(s.config.Control.Socket, s.config.Control.Group); err != nil {
 		return err
+	}
+	if err := s.openKept(); err != nil { // only now: the socket is a lock as well
+		return errors.Join(err, s.control.Close())
 	}
 	if s.config.Metrics.Listen == "" {
 		return nil

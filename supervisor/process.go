@@ -26,6 +26,7 @@ const (
 	configurationUnknown = "unknown"
 	configurationCurrent = "current"
 	configurationStale   = "stale"
+	configurationChanged = "changed"
 )
 
 // drainLimit is how long workers of an earlier master may go on serving what
@@ -50,14 +51,17 @@ type node struct {
 	givenUp   error            // the restart budget is spent; nil: it is not, or a start held since
 	nginx     status.Nginx     // for the snapshot, as is probes
 	probes    status.Probes
-	uncovered []string  // listening sockets that are not in custody
-	synced    time.Time // when custody was last compared with nginx
+	uncovered []string         // listening sockets that are not in custody
+	synced    time.Time        // when custody was last compared with nginx
+	fault     error            // of the files, in whose place nginx has the copy; nil: it has the files
+	changed   nginxctl.Changed // files that changed and were not tried yet
+	unkept    string           // why the last good configuration is not kept; "": it is
 }
 
-// launched is a master whose workers are there, and how it is asked.
+// launched is a master whose workers are there, and what it has loaded.
 type launched struct {
 	master *nginxctl.Master
-	probe  *nginxctl.Probe
+	configuration
 }
 
 // start starts a master in a job, in place of what an earlier one left.
@@ -68,36 +72,35 @@ func (s *Supervisor) start() {
 	s.do(func(ctx context.Context) func() {
 		next, err := s.launch(ctx)
 		return func() {
+			s.watchFiles(next.configuration)
 			if err != nil {
 				s.startFailed(err)
 			} else {
 				s.startHeld(next)
+				err = next.fault
 			}
 			s.answer(waiting, begun, err)
+			if next.master != nil {
+				s.keep(next.configuration)
+			}
 		}
 	})
 }
 
-// launch starts a master from what is on disk now.
+// launch starts a master from what is on disk now, or from the copy of the last
+// good configuration.
 func (s *Supervisor) launch(ctx context.Context) (launched, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := s.nginx.Direct().Test(ctx); err != nil {
-		return launched{}, err
-	}
-	dump, err := s.nginx.Dump(ctx)
+	c, err := s.choose(ctx)
 	if err != nil {
-		return launched{}, err
+		return launched{configuration: c}, err
 	}
-	probe, err := s.probeOf(dump)
-	if err != nil {
-		return launched{}, err
-	}
-	master, err := s.succeed(ctx, dump)
+	master, err := s.succeed(ctx, c)
 	if err != nil && ctx.Err() == nil && s.disown(err) {
-		master, err = s.succeed(ctx, dump)
+		master, err = s.succeed(ctx, c)
 	}
-	return launched{master, probe}, err
+	return launched{master, c}, err
 }
 
 // disown gives the custody up when err says that the wrapper around nginx keeps
@@ -118,18 +121,18 @@ func (s *Supervisor) disown(err error) bool {
 // dead: it inherits their listening sockets, and when its workers are there they
 // finish what they serve. Until then they are better than nothing: one that
 // fails leaves them as they are.
-func (s *Supervisor) succeed(ctx context.Context, dump *nginxctl.Dump) (*nginxctl.Master, error) {
+func (s *Supervisor) succeed(ctx context.Context, c configuration) (*nginxctl.Master, error) {
 	sessions, old, err := s.sessions.leftovers()
 	if err != nil {
 		return nil, err
 	}
 	if len(old) > 0 {
 		s.log.Info("replacing an earlier nginx", "processes", len(old))
-		if old, err = s.makeRoom(ctx, dump, old); err != nil {
+		if old, err = s.makeRoom(ctx, c.dump, old); err != nil {
 			return nil, err
 		}
 	}
-	master, err := s.nginx.StartWith(ctx, dump, s.custody)
+	master, err := c.nginx.StartWith(ctx, c.dump, s.custody)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +190,9 @@ func (s *Supervisor) remember(sessions ...int) {
 
 func (s *Supervisor) startHeld(next launched) {
 	s.adopt(next)
+	if next.fault != nil {
+		s.log.Error("nginx's configuration is broken: it was started from the copy of the last good one", "err", next.fault)
+	}
 	s.log.Info("nginx started", "pid", next.master.PID(), "generation", s.node.nginx.Generation)
 	s.observe(health.MasterStarted{})
 }
@@ -198,15 +204,8 @@ func (s *Supervisor) adopt(next launched) {
 	s.master.Store(next.master)
 	s.probe.Store(next.probe)
 	n.PID, n.Since = next.master.PID(), time.Now()
-	s.applied()
+	s.applied(next.fault)
 	s.checkCustody()
-}
-
-// applied notes that the configuration on disk is the one that serves.
-func (s *Supervisor) applied() {
-	n := &s.node.nginx
-	n.Generation++
-	n.Configuration, n.Reason = configurationCurrent, ""
 }
 
 // checkCustody tells, when it changes, which of nginx's sockets a crash would
@@ -235,6 +234,7 @@ func (s *Supervisor) startFailed(err error) {
 func (s *Supervisor) masterEnded() {
 	err, stopped := s.node.master.Err(), s.node.master.Stopping()
 	s.forgetMaster(phaseDown)
+	s.hasten()
 	if stopped {
 		s.log.Info("nginx was stopped from outside")
 		s.ending = &ending{outside: true}

@@ -84,40 +84,36 @@ func (s *Supervisor) reloadAsked() {
 		return
 	}
 	waiting := s.reloads.take()
-	master := s.node.master
+	master, copied := s.node.master, s.node.fault != nil
 	s.do(func(ctx context.Context) func() {
-		next, err := s.reload(ctx, master)
+		next, err := s.reload(ctx, master, copied)
 		return func() {
 			s.replacing.Store(false)
 			s.reloaded(next, err)
 			s.answer(waiting, begun, err)
+			if err == nil {
+				s.keep(next.configuration)
+			}
 		}
 	})
 }
 
 // reload has master load what is on disk. A listener that custody could not
 // take from it afterwards is a reason to replace master instead: nobody notices,
-// and the next crash is covered too.
-func (s *Supervisor) reload(ctx context.Context, master *nginxctl.Master) (launched, error) {
+// and the next crash is covered too. So is a master that reads the copy.
+func (s *Supervisor) reload(ctx context.Context, master *nginxctl.Master, copied bool) (launched, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := s.nginx.Direct().Test(ctx); err != nil {
-		return launched{}, err
-	}
-	dump, err := s.nginx.Dump(ctx)
+	c, err := s.read(ctx, s.nginx.Direct())
 	if err != nil {
 		return launched{}, err
 	}
-	probe, err := s.probeOf(dump) // first: without it nginx would seem frozen
-	if err != nil {
-		return launched{}, err
-	}
-	if s.custody != nil && len(s.custody.OutOfReach(ctx, dump)) > 0 {
+	if copied || s.custody != nil && len(s.custody.OutOfReach(ctx, c.dump)) > 0 {
 		s.replacing.Store(true)
-		next, err := s.succeed(ctx, dump)
-		return launched{next, probe}, err
+		next, err := s.succeed(ctx, c)
+		return launched{next, c}, err
 	}
-	return launched{master, probe}, master.Reload(ctx)
+	return launched{master, c}, master.Reload(ctx)
 }
 
 // reloaded keeps the books of one reload.
@@ -128,15 +124,20 @@ func (s *Supervisor) reloaded(next launched, err error) {
 	case err != nil:
 		n.ReloadsFailed++
 		n.Configuration, n.Reason = configurationStale, err.Error()
+		s.node.changed = nginxctl.Changed{} // it was tried
+		if s.node.fault != nil {
+			s.node.fault = err
+		}
 		s.log.Error("configuration not applied", "err", err)
 		return
 	case next.master != s.node.master:
 		s.adopt(next)
 	default:
 		s.probe.Store(next.probe)
-		s.applied()
+		s.applied(nil)
 		s.checkCustody()
 	}
+	s.watchFiles(next.configuration)
 	s.log.Info("configuration applied", "generation", n.Generation)
 }
 

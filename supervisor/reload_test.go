@@ -85,23 +85,24 @@ func TestHangUpReloads(t *testing.T) {
 func TestReloadAfterAFailedRestartTellsTheTruth(t *testing.T) {
 	r := prepare(t)
 	r.config.Nginx.Restarts = 1
+	lose, restore := r.withOwnNginx()
 	r.start()
 	master := r.awaitHealthy().Nginx.PID
-	r.configure("nonsense;")
+	lose()
 	kill(t, unix.SIGKILL, master)
 	r.await("given up", func(s status.Status) bool {
-		return s.Health.State == "ill" && strings.Contains(s.Nginx.Reason, "nonsense")
+		return s.Health.State == "ill" && strings.Contains(s.Nginx.Reason, "no such file")
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got, err := r.Reload(ctx)
-	if err != nil || got.Applied || !strings.Contains(got.Reason, "nonsense") {
-		t.Errorf("reload: %+v, %v; want nginx's own words", got, err)
+	if err != nil || got.Applied || !strings.Contains(got.Reason, "no such file") {
+		t.Errorf("reload: %+v, %v; want what is in the way", got, err)
 	}
 	if err := r.get(); err != nil {
 		t.Error(err)
 	}
-	r.configure("")
+	restore()
 	if got, err := r.Reload(ctx); err != nil || !got.Applied || got.Generation != 2 {
 		t.Errorf("reload: %+v, %v; want generation 2", got, err)
 	}

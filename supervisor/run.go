@@ -89,7 +89,7 @@ func (s *Supervisor) startRouters() (stop func()) {
 	})
 }
 
-// watch asks nginx, and the checks, how they are.
+// watch asks nginx, and the checks, how they are, and looks after nginx's files.
 func (s *Supervisor) watch() (stop func()) {
 	prober := health.Prober[answer]{Probe: s.ask, Interval: s.config.Health.Interval, Timeout: s.config.Health.Timeout}
 	return s.spawn(func(ctx context.Context) {
@@ -99,6 +99,7 @@ func (s *Supervisor) watch() (stop func()) {
 			check := s.check(c)
 			watching.Go(func() { check.Run(ctx, s.turns) })
 		}
+		watching.Go(func() { s.watcher.Run(ctx) })
 		prober.Run(ctx, s.answers)
 	})
 }

@@ -62,6 +62,9 @@ func prepare(t *testing.T) *run {
 		Node: "test",
 		Nginx: config.Nginx{
 			Command:  []string{"nginx", "-p", r.dir, "-e", r.dir + "/error.log", "-c", r.dir + "/nginx.conf", "-g", "daemon off;"},
+			Manual:   true, // but for tests of the watching
+			Settle:   50 * time.Millisecond,
+			State:    r.dir + "/lastgood",
 			Repair:   time.Second,
 			Restarts: 5,
 			Shutdown: 9 * time.Second,
@@ -99,6 +102,31 @@ func (r *run) configure(server string) {
 	if err := os.WriteFile(filepath.Join(r.dir, "nginx.conf"), []byte(text), 0o644); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// withOwnNginx makes nginx one that only this run has, and returns what takes it
+// away and gives it back.
+func (r *run) withOwnNginx() (lose, restore func()) {
+	r.t.Helper()
+	there, err := exec.LookPath("nginx")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	here := r.dir + "/nginx"
+	r.config.Nginx.Command[0] = here
+	restore = func() {
+		r.t.Helper()
+		if err := os.Symlink(there, here); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	restore()
+	return func() {
+		r.t.Helper()
+		if err := os.Remove(here); err != nil {
+			r.t.Fatal(err)
+		}
+	}, restore
 }
 
 func (r *run) start() { r.t.Helper(); r.startIn(context.Background()) }

@@ -1,6 +1,9 @@
 package supervisor
 
 import (
+	"fmt"
+	"strings"
+
 	"ngha/nginxctl"
 	"ngha/supervisor/health"
 	"ngha/supervisor/status"
@@ -8,9 +11,10 @@ import (
 
 // snapshot is the loop's part of the status.
 type snapshot struct {
-	health status.Health
-	nginx  status.Nginx
-	ending bool // what is above is what was known before
+	health  status.Health
+	nginx   status.Nginx
+	changed nginxctl.Changed // not loaded, until somebody asks for it
+	ending  bool             // what is above is what was known before
 }
 
 // publish makes the loop's state readable for others.
@@ -23,6 +27,9 @@ func (s *Supervisor) publish() {
 	}
 	if p := s.probe.Load(); p != nil {
 		next.health.URL = p.URL
+	}
+	if s.config.Nginx.Manual {
+		next.changed = s.node.changed
 	}
 	s.snapshot.Store(&next)
 }
@@ -55,7 +62,26 @@ func (s *Supervisor) Status() status.Status {
 	if now.nginx.Configuration == configurationStale {
 		st.Warnings = append(st.Warnings, "nginx's configuration on disk was not applied: "+now.nginx.Reason)
 	}
+	if now.nginx.Copy {
+		st.Warnings = append(st.Warnings, "nginx runs from a copy of its last good configuration, for as long as the one on disk is broken")
+	}
+	if len(now.changed.Paths) > 0 {
+		st.Warnings = append(st.Warnings, "nginx has not loaded what changed on disk, which `ngha reload` does: "+changedFiles(now.changed))
+	}
+	if err := s.watcher.Warning(); err != nil {
+		st.Warnings = append(st.Warnings, "changes of nginx's files may not be seen: "+err.Error())
+	}
 	return st
+}
+
+// changedFiles names the first few.
+func changedFiles(c nginxctl.Changed) string {
+	shown := min(len(c.Paths), 5)
+	names := strings.Join(c.Paths[:shown], ", ")
+	if more := len(c.Paths) - shown + c.More; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return names
 }
 
 func connections(s nginxctl.StubStatus) status.Connections {

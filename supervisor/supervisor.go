@@ -46,6 +46,7 @@ type Supervisor struct {
 	routers  []*virtualRouter
 	reloads  reloads
 	sessions sessions
+	watcher  *nginxctl.Watcher // of nginx's files
 
 	// Written by the loop for others to read.
 	snapshot atomic.Pointer[snapshot]
@@ -59,7 +60,8 @@ type Supervisor struct {
 	// The rest belongs to Run.
 
 	nginx   nginxctl.Nginx
-	custody *nginxctl.Custody // the job's while one runs; nil: its wrapper does not let nginx inherit
+	custody *nginxctl.Custody  // the job's while one runs; nil: its wrapper does not let nginx inherit
+	kept    *nginxctl.LastGood // opened before the first start
 	gate    health.Gate
 	budget  budget
 	node    node
@@ -98,6 +100,8 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	if s.log = s.options.Logger; s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.watcher = nginxctl.NewWatcher(s.log)
+	s.watcher.Settle = c.Nginx.Settle
 	s.custody = new(nginxctl.Custody)
 	s.nginx = nginxctl.Nginx{Command: c.Nginx.Command, Spawner: s.children}
 	var hooks []hook.Hook

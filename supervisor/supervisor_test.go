@@ -131,9 +131,10 @@ func TestPriorityFollowsHealth(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := prepare(t)
 			r.withRouter(row.release)
+			lose, restore := r.withOwnNginx()
 			r.start()
 			master := r.awaitHealthy().Nginx.PID
-			r.configure("nonsense;") // so that the repair takes a while
+			lose() // so that the repair takes a while
 			kill(t, unix.SIGKILL, master)
 			s := r.await("repairing", func(s status.Status) bool { return s.Nginx.Restarts >= 2 })
 			if p := s.VirtualRouters[0].Priority; s.Health.State != "repairing" || p != 100 {
@@ -142,7 +143,7 @@ func TestPriorityFollowsHealth(t *testing.T) {
 			r.await("ill", func(s status.Status) bool {
 				return s.Health.State == "ill" && s.VirtualRouters[0].Priority == row.ill
 			})
-			r.configure("")
+			restore()
 			if _, err := r.Reload(t.Context()); err != nil { // it need not wait for the next attempt
 				t.Fatal(err)
 			}

@@ -55,8 +55,12 @@ func nginxWords(n status.Nginx, now time.Time) string {
 	if n.PID == 0 {
 		return fmt.Sprintf("not running, configuration %s%s", n.Configuration, restarts(n.Restarts))
 	}
-	return fmt.Sprintf("pid %d for %s, generation %d, configuration %s%s",
-		n.PID, age(n.Since, now), n.Generation, n.Configuration, restarts(n.Restarts))
+	from := ""
+	if n.Copy {
+		from = " (runs from a copy of the last good one)"
+	}
+	return fmt.Sprintf("pid %d for %s, generation %d, configuration %s%s%s",
+		n.PID, age(n.Since, now), n.Generation, n.Configuration, from, restarts(n.Restarts))
 }
 
 func restarts(n uint64) string {

@@ -22,7 +22,7 @@ func sample() status.Status {
 			URL: "http://127.0.0.1:8080/stub_status",
 		},
 		Nginx: status.Nginx{
-			PID: 42, Generation: 3, Configuration: "stale", Restarts: 1, Since: noon.Add(-90 * time.Second),
+			PID: 42, Generation: 3, Configuration: "stale", Copy: true, Restarts: 1, Since: noon.Add(-90 * time.Second),
 			Reason: "nginx: [emerg] unknown directive \"lisen\"\nin /etc/nginx/nginx.conf:12",
 		},
 		VirtualRouters: []status.VirtualRouter{
@@ -58,7 +58,7 @@ func TestRender(t *testing.T) {
 ngha     1.2.3, up 3d03h
 health   healthy for 3h12m: the status endpoint answers
 asked    http://127.0.0.1:8080/stub_status
-nginx    pid 42 for 1m30s, generation 3, configuration stale, restarted once
+nginx    pid 42 for 1m30s, generation 3, configuration stale (runs from a copy of the last good one), restarted once
          nginx: [emerg] unknown directive "lisen" in /etc/nginx/nginx.conf:12
 warning  peer web-2 of web does not resolve [31m
 warning  2 of 7 hook runs failed

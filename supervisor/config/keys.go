@@ -34,6 +34,23 @@ var nginxKeys = keys[Nginx]{
 		read: func(d *decoder, n *node, c *Nginx) { c.Command, _ = d.argv(n, `[nginx, -g, "daemon off;"]`) },
 	},
 	{
+		name: "reload", value: "auto", flag: "reload", arg: "WORD", help: "auto: when the configuration's files have changed and settled; manual: only when asked to",
+		read: func(d *decoder, n *node, c *Nginx) {
+			w, _ := d.word(n, "way to reload", "auto", "manual")
+			c.Manual = w == "manual"
+		},
+	},
+	{
+		name: "settle", value: "2s", help: "how long files that changed must have been left alone",
+		read: func(d *decoder, n *node, c *Nginx) {
+			c.Settle, _ = d.duration(n, "settle", 10*time.Millisecond, time.Hour)
+		},
+	},
+	{
+		name: "state", help: "a private folder for the copy of the last good configuration; left out: beside the control socket",
+		read: func(d *decoder, n *node, c *Nginx) { c.State, _ = d.folder(n) },
+	},
+	{
 		name: "repair", value: "1s", help: "how long nobody may answer after a crash before the node steps down",
 		read: func(d *decoder, n *node, c *Nginx) { c.Repair, _ = d.duration(n, "repair", 0, time.Minute) },
 	},

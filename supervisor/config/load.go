@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -27,6 +28,9 @@ func Load(s Sources) (Config, error) {
 	}
 	if len(d.faults) > 0 {
 		return Config{}, failed(d.faults)
+	}
+	if c.Nginx.State == "" {
+		c.Nginx.State = strings.TrimSuffix(c.Control.Socket, filepath.Ext(c.Control.Socket)) + ".nginx-lastgood"
 	}
 	return c, nil
 }

@@ -21,6 +21,9 @@ const example = `
 node: web-1
 nginx:
   command: [/docker-entrypoint.sh, nginx, -g, "daemon off;"]
+  reload: manual
+  settle: 500ms
+  state: /var/lib/ngha
   repair: 1500ms
   restarts: 7
   shutdown: 30s
@@ -59,7 +62,7 @@ log: {format: json, level: debug}
 func exampleConfig() config.Config {
 	return config.Config{
 		Node:   "web-1",
-		Nginx:  config.Nginx{Command: []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, Repair: 1500 * time.Millisecond, Restarts: 7, Shutdown: 30 * time.Second},
+		Nginx:  config.Nginx{Command: []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, Manual: true, Settle: 500 * time.Millisecond, State: "/var/lib/ngha", Repair: 1500 * time.Millisecond, Restarts: 7, Shutdown: 30 * time.Second},
 		Health: config.Health{URL: "http://unix:/run/ngha/nginx.sock:/stub_status", Interval: 100 * time.Millisecond, Timeout: 250 * time.Millisecond, Rise: 1, Fall: 5},
 		Checks: []config.Check{
 			{Name: "gateway", ARP: netip.MustParseAddr("198.51.100.1"), Interval: time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
@@ -136,7 +139,7 @@ func TestNothingGivenMeansTheDefaults(t *testing.T) {
 	}
 	want := config.Config{
 		Node:    host,
-		Nginx:   config.Nginx{Command: []string{"nginx", "-g", "daemon off;"}, Repair: time.Second, Restarts: 5, Shutdown: 9 * time.Second},
+		Nginx:   config.Nginx{Command: []string{"nginx", "-g", "daemon off;"}, Settle: 2 * time.Second, State: "/run/ngha/ngha.nginx-lastgood", Repair: time.Second, Restarts: 5, Shutdown: 9 * time.Second},
 		Health:  config.Health{Interval: 200 * time.Millisecond, Timeout: 500 * time.Millisecond, Rise: 2, Fall: 3},
 		Control: config.Control{Socket: "/run/ngha/ngha.sock"},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9650"},

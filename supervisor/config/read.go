@@ -227,6 +227,25 @@ func (d *decoder) socket(n *node) (string, bool) {
 	return "", false
 }
 
+// folder reads the path of a folder that nginx will find files in. nginx takes
+// some letters of a name for a pattern, or for a variable.
+func (d *decoder) folder(n *node) (string, bool) {
+	const cure = "write an absolute path of letters, digits, dots, dashes and underscores, such as /var/lib/ngha"
+	text, ok := d.text(n, cure)
+	if !ok {
+		return "", false
+	}
+	switch {
+	case !filepath.IsAbs(text):
+		d.fault(n.place, fmt.Sprintf("%s is not an absolute path", show(text)), cure)
+	case strings.ContainsAny(text, "*?[]\\$\"'\r\n\x00"):
+		d.fault(n.place, fmt.Sprintf("nginx would not read %s as it stands", show(text)), cure)
+	default:
+		return text, true
+	}
+	return "", false
+}
+
 // group reads a group of this system, by name or number. "" is none.
 func (d *decoder) group(n *node) (string, bool) {
 	const cure = "name a group of this system, or leave it out: then root alone may use the socket"

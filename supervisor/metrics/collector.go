@@ -38,6 +38,7 @@ var (
 	nginxPID         = desc("nginx_pid", "Process id of nginx's master; 0: none runs.")
 	nginxGeneration  = desc("nginx_generation", "Number of the configuration that serves, counted from 1 since ngha's start.")
 	nginxConfig      = desc("nginx_configuration", "1 for how the configuration that serves relates to the one on disk.", "state")
+	nginxCopy        = desc("nginx_copy", "1 while nginx runs from a copy of its last good configuration.")
 	nginxStarted     = desc("nginx_start_timestamp_seconds", "When nginx's master was started.")
 	nginxRestarts    = desc("nginx_restarts_total", "Masters started anew after a crash or a freeze.")
 	nginxReloads     = desc("nginx_reloads_total", "Reloads asked for.")
@@ -73,7 +74,7 @@ var (
 // states of what is shown as one gauge per state.
 var (
 	healthStates = []string{"starting", "healthy", "repairing", "ill"}
-	configStates = []string{"current", "stale", "unknown"}
+	configStates = []string{"current", "changed", "stale", "unknown"}
 	routerStates = []string{"initialize", "backup", "active"}
 )
 
@@ -165,6 +166,7 @@ func (s sink) nginx(n status.Nginx) {
 	s.gauge(nginxPID, float64(n.PID))
 	s.gauge(nginxGeneration, float64(n.Generation))
 	s.oneOf(nginxConfig, configStates, n.Configuration)
+	s.truth(nginxCopy, n.Copy)
 	s.instant(nginxStarted, n.Since)
 	s.count(nginxRestarts, n.Restarts)
 	s.count(nginxReloads, n.Reloads)

@@ -34,7 +34,7 @@ func filled() status.Status {
 			Probes: status.Probes{Answered: 1000, Failed: 3, Took: 160 * time.Microsecond},
 		},
 		Nginx: status.Nginx{
-			PID: 17, Generation: 4, Configuration: "stale", Reason: "unknown directive", Since: at,
+			PID: 17, Generation: 4, Configuration: "stale", Reason: "unknown directive", Copy: true, Since: at,
 			Restarts: 1, Reloads: 5, ReloadsFailed: 2,
 			Connections: status.Connections{Active: 9, Accepted: 100, Handled: 99, Requests: 500, Reading: 1, Writing: 2, Waiting: 6},
 		},

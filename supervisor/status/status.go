@@ -48,8 +48,9 @@ type Probes struct {
 type Nginx struct {
 	PID           int         `json:"pid"` // 0: none runs
 	Generation    uint64      `json:"generation"`
-	Configuration string      `json:"configuration"`    // "current", "stale" after a reload that was not applied, "unknown" before the first start
+	Configuration string      `json:"configuration"`    // "current", "changed" on disk and not tried yet, "stale" when it was and did not hold, "unknown" before the first start
 	Reason        string      `json:"reason,omitempty"` // why the configuration is stale
+	Copy          bool        `json:"copy"`             // nginx runs from a copy of its last good configuration
 	Since         time.Time   `json:"since"`            // start of the master
 	Restarts      uint64      `json:"restarts"`         // after a crash, a freeze or a start that failed
 	Reloads       uint64      `json:"reloads"`

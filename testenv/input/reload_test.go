@@ -24,6 +24,9 @@ func (n *node) reload(code int, words ...string) {
 	}
 }
 
+// byHand is the environment of an ngha that reloads when it is told to.
+func byHand() []string { return []string{"NGHA_RELOAD=manual"} }
+
 // end ends ngha by SIGTERM and wants exit code 0 and nothing left.
 func (n *node) end(p *testenv.Process) {
 	n.Helper()
@@ -39,7 +42,7 @@ func (n *node) end(p *testenv.Process) {
 func TestReloadOfBrokenConfiguration(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	p := n.start(n.ngha(nil, append(router(), n.nginx(site{server: "location = /a { return 200 \"old\\n\"; }"})...)...)...)
+	p := n.start(n.ngha(byHand(), append(router(), n.nginx(site{server: "location = /a { return 200 \"old\\n\"; }"})...)...)...)
 	n.awaitRouter("active")
 	for _, c := range []struct {
 		name  string
@@ -122,7 +125,7 @@ func TestReloadThatBlindsNghaIsRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	answer := func(body string) site { return site{server: "location = /a { return 200 \"" + body + "\\n\"; }"} }
-	p := n.start(n.ngha(nil, append(router(), n.nginx(answer("old"))...)...)...)
+	p := n.start(n.ngha(byHand(), append(router(), n.nginx(answer("old"))...)...)...)
 	n.awaitRouter("active")
 	for _, c := range []struct {
 		name  string

@@ -80,7 +80,7 @@ func TestPlainSupervisor(t *testing.T) {
 			if c.file != "" {
 				args = append(args, "--config", n.file("ngha.yaml", c.file))
 			}
-			p := n.start(n.ngha(nil, append(append(args, "--"), append(answer("one"), "-g", "daemon off;")...)...)...)
+			p := n.start(n.ngha(byHand(), append(append(args, "--"), append(answer("one"), "-g", "daemon off;")...)...)...)
 			n.awaitHealthy()
 			n.awaitBody("/a", "one")
 			n.onlyOwnAddress()

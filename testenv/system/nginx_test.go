@@ -59,7 +59,37 @@ func TestCrashedNginxIsRepairedInPlace(t *testing.T) {
 	}
 }
 
-// nginx dies and its configuration no longer holds. Once that is mended, the
+// nginx dies while somebody is half through an edit: the copy of the last good
+// configuration serves until he is done, and the address stays.
+func TestLastGoodConfigurationServesWhileTheFilesAreBroken(t *testing.T) {
+	t.Parallel()
+	// Nothing here is about how fast this machine is.
+	s := newSite(t, testenv.Node{Config: "nginx: {repair: 20s}\n"}, testenv.Node{})
+	check := s.neverMoves()
+	s.awaitCopy(s.a)
+	s.a.Configure("nonsense;")
+	if err := s.a.Nginx().Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	configuration := func(want string) {
+		t.Helper()
+		s.a.AwaitStatus(want, func(status testenv.Status) error {
+			if n := status.Nginx; !status.Health.Healthy || n.Restarts != 1 || n.Configuration != want {
+				return fmt.Errorf("it is %s after %d restarts, its configuration %s", status.Health.State, n.Restarts, n.Configuration)
+			}
+			return nil
+		})
+	}
+	configuration("stale")
+	s.remains(s.a, 5)
+	s.a.Configure("")
+	configuration("current") // by itself
+	s.remains(s.a, 5)
+	check()
+	t.Log(s.probe.Result())
+}
+
+// nginx dies and its configuration no longer holds, nor is there a copy. Once that is mended, the
 // node is as good as before.
 func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
 	for _, failback := range []string{"now", "never"} {
@@ -81,10 +111,27 @@ func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
 	}
 }
 
-// breakNginx kills every process of m's nginx and keeps it from starting again.
+// lastGood is where a node keeps its copy of the last good configuration.
+const lastGood = "/run/ngha/ngha.nginx-lastgood"
+
+// awaitCopy waits until m has its copy of the last good configuration.
+func (s *site) awaitCopy(m *member) {
+	s.Helper()
+	s.lab.Await("a copy of the configuration", limit, func() error {
+		_, err := m.Run("test", "-e", lastGood+"/lastgood.json")
+		return err
+	})
+}
+
+// breakNginx kills every process of m's nginx and keeps it from starting again:
+// its configuration no longer holds, nor is there a copy.
 func (s *site) breakNginx(m *member) {
 	s.Helper()
+	s.awaitCopy(m)
 	m.Configure("nonsense;")
+	if out, err := m.Run("rm", "-r", lastGood); err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
 	if err := m.Nginx().Signal(unix.SIGKILL); err != nil {
 		s.Fatal(err)
 	}
