@@ -11,5 +11,11 @@
 // routers have loops of their own and share nothing with this one that could
 // make them wait.
 //
+// nginx's files are watched by content. Around each load they are hashed before
+// nginx reads them, so that what changes meanwhile is told, and loaded, once
+// more. What was loaded becomes the last good configuration: a copy from which
+// nginx is started when the files are broken, and which it leaves for another
+// master, without a connection lost, when they are mended.
+//
 // Orderly ends are written in one function, top to bottom: see shutdown.
 package supervisor

@@ -41,7 +41,7 @@ var (
 	nginxCopy        = desc("nginx_copy", "1 while nginx runs from a copy of its last good configuration.")
 	nginxStarted     = desc("nginx_start_timestamp_seconds", "When nginx's master was started.")
 	nginxRestarts    = desc("nginx_restarts_total", "Masters started anew after a crash or a freeze.")
-	nginxReloads     = desc("nginx_reloads_total", "Reloads asked for.")
+	nginxReloads     = desc("nginx_reloads_total", "Reloads, asked for or after a change on disk.")
 	nginxFailed      = desc("nginx_reloads_failed_total", "Reloads that were not applied.")
 	nginxActive      = desc("nginx_connections_active", "Client connections as nginx counts them, waiting ones included.")
 	nginxAccepted    = desc("nginx_connections_accepted_total", "Client connections accepted since nginx's start.")
