@@ -133,7 +133,7 @@ func TestReloadThatBlindsNghaIsRefused(t *testing.T) {
 		words []string
 	}{
 		{"no status location", func(s *site) { s.status = "# none" }, []string{"no stub_status location", "add to its http block"}},
-		{"daemon on", func(s *site) { s.main = "daemon on;" }, []string{"\"daemon\" directive", "nginx.conf:1"}},
+		{"daemon on", func(s *site) { s.main = "daemon on;" }, []string{"nginx.conf:1:", "daemon on", "foreground"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := n.with(t)
