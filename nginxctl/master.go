@@ -128,12 +128,14 @@ func (m *Master) notReady(ctx context.Context) error {
 
 // notExeced returns the wrapper that has an nginx master for a child.
 func (m *Master) notExeced() (wrapper Process, unruly bool) {
-	p, err := readProcess(m.pid)
-	if err != nil || p.IsMaster() {
-		return p, false
-	}
 	procs, err := children(m.pid)
-	return p, err == nil && slices.ContainsFunc(procs, Process.IsMaster)
+	if err != nil || !slices.ContainsFunc(procs, Process.IsMaster) {
+		return wrapper, false
+	}
+	// Only now: the workers of an nginx that has just got ready bear its title
+	// for a moment.
+	wrapper, err = readProcess(m.pid)
+	return wrapper, err == nil && !wrapper.IsMaster() && !isNginx(wrapper.Title)
 }
 
 func anyWorker(procs []Process) bool {
