@@ -141,7 +141,9 @@ func (s *Supervisor) succeed(ctx context.Context, c configuration) (*nginxctl.Ma
 	}
 	s.remember(append(sessions, master.Session())...)
 	if err := master.Ready(ctx); err != nil {
-		return nil, errors.Join(err, master.Kill())
+		err = errors.Join(err, master.Kill())
+		s.remember(sessions...)
+		return nil, err
 	}
 	draining, err := nginxctl.Retire(ctx, old)
 	s.drain(draining)
