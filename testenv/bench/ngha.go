@@ -37,6 +37,15 @@ func (n nghaNode) nginx() testenv.PIDs       { return n.Nginx() }
 func (n nghaNode) nginxMaster() testenv.PIDs { return n.NginxMaster() }
 
 func (n nghaNode) breakNginx() {
+	// Nor shall the copy of the last good one be of use.
+	const copied = "/run/ngha/ngha.nginx-lastgood"
+	n.AwaitStatus("a copy of nginx's configuration", func(testenv.Status) error {
+		_, err := n.Run("test", "-e", copied+"/lastgood.json")
+		return err
+	})
+	if out, err := n.Run("rm", "-r", copied); err != nil {
+		n.tb.Fatalf("break nginx: %v: %s", err, out)
+	}
 	if err := os.WriteFile(n.NginxConf(), []byte("a disk has lost what was here\n"), 0o644); err != nil {
 		n.tb.Fatalf("break nginx: %v", err)
 	}
