@@ -168,7 +168,7 @@ http {
   client_body_temp_path body; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
   map $uri $x { include "maps/one"; default "include x;"; }
   include sites/[a-z]*.conf; include 'nothing/*.conf';
-  include ../shared/common.conf;
+  include ../common/common.conf;
 }
 `)
 	s.write("etc/mime.types", "types { text/html html; }")
@@ -177,7 +177,7 @@ http {
 	s.write("etc/sites/b.conf", "server { listen unix:"+s.path("tls.sock")+" ssl;\n ssl_certificate tls/cert.pem;\n ssl_certificate_key\n\""+s.path("keys/key.pem")+"\"; add_header X-Site tls always; return 200 tls; }")
 	s.write("etc/sites/.hidden.conf", "no such directive;")
 	s.write("odd/a \"b\";.conf", "add_header X-Node original always;")
-	s.write("shared/common.conf", "server_tokens off;")
+	s.write("common/common.conf", "server_tokens off;")
 	s.write("etc/tls/cert.pem", cert)
 	s.write("keys/key.pem", key)
 	s.write("files/private", "ok")
@@ -189,7 +189,7 @@ http {
 	} {
 		paths = append(paths, s.path(name))
 	}
-	paths = append(paths, s.dir+"/etc/../shared/common.conf")
+	paths = append(paths, s.dir+"/etc/../common/common.conf")
 	slices.Sort(paths)
 	return paths
 }
