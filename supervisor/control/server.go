@@ -3,13 +3,13 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"ngha/supervisor/httpd"
 	"ngha/supervisor/status"
 )
 
@@ -35,8 +35,6 @@ const (
 	ioTimeout = 10 * time.Second
 	// maxRequest is more than any request's header needs.
 	maxRequest = 4 << 10
-	// farewell is how long the answers under way have at the end.
-	farewell = time.Second
 )
 
 // Serve answers on l until ctx ends, and closes l. Requests under way are then
@@ -55,24 +53,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxRequest,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	ended := make(chan error, 1) // its one message: Serve's error
-	go func() { ended <- srv.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve the control socket: %w", err)
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-	defer cancel()
-	err := srv.Shutdown(limit)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = srv.Close()
-	}
-	<-ended
-	if err != nil {
-		return fmt.Errorf("close the control socket: %w", err)
-	}
-	return nil
+	return httpd.Serve(ctx, srv, l, "the control socket")
 }
 
 func (s Server) routes() http.Handler {

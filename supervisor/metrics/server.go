@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"ngha/supervisor/httpd"
 	"ngha/supervisor/status"
 )
 
@@ -41,7 +42,6 @@ func Handler(snapshot func() status.Status, logger *slog.Logger) http.Handler {
 const (
 	ioTimeout  = 10 * time.Second
 	maxRequest = 16 << 10
-	farewell   = time.Second // for the scrapes under way at the end
 )
 
 // Listen listens on addr, a host:port. It is called early, so that a port which
@@ -78,22 +78,5 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: maxRequest,
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // clients' faults
 	}
-	ended := make(chan error, 1) // its one message: Serve's error
-	go func() { ended <- srv.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve metrics: %w", err)
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-	defer cancel()
-	err := srv.Shutdown(limit)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = srv.Close()
-	}
-	<-ended
-	if err != nil {
-		return fmt.Errorf("close metrics: %w", err)
-	}
-	return nil
+	return httpd.Serve(ctx, srv, l, "metrics")
 }
