@@ -1,7 +1,6 @@
 package nginxctl
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -97,15 +96,4 @@ func (m *Master) robbed() bool {
 		}
 	}
 	return true
-}
-
-// Retire ends the master and its workers in favour of a new master that is
-// ready and has inherited their listening sockets: see the function Retire.
-func (m *Master) Retire(ctx context.Context) (draining []Process, err error) {
-	m.asked.Store(true)
-	procs, err := Leftovers(m.Session())
-	if err != nil {
-		return nil, err
-	}
-	return Retire(ctx, procs)
 }
