@@ -85,15 +85,22 @@ func (l logMarks) readable() bool { return len(l.other) == 0 }
 // mark, each once. What it reports of its workers' ends is left out.
 func (l logMarks) faults(pid int) []string {
 	var faults []string
-	for _, f := range l.files {
-		for line := range strings.Lines(f.read()) {
-			fault, by, ok := parseFault(line)
-			if ok && (by == pid || by == 0) && !workerExit.MatchString(fault) && !slices.Contains(faults, fault) {
-				faults = append(faults, fault)
-			}
+	for line := range strings.Lines(l.text()) {
+		fault, by, ok := parseFault(line)
+		if ok && (by == pid || by == 0) && !workerExit.MatchString(fault) && !slices.Contains(faults, fault) {
+			faults = append(faults, fault)
 		}
 	}
 	return faults
+}
+
+// text is what was written since the mark.
+func (l logMarks) text() string {
+	var b strings.Builder
+	for _, f := range l.files {
+		b.WriteString(f.read())
+	}
+	return b.String()
 }
 
 // maxReason is how much of a log is read.
@@ -105,7 +112,11 @@ func (f logMark) read() string {
 		return ""
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.NewSectionReader(file, f.from, maxReason))
+	from := f.from
+	if fi, err := file.Stat(); err == nil && fi.Size() < from {
+		from = 0 // it was truncated, or is another by now
+	}
+	b, err := io.ReadAll(io.NewSectionReader(file, from, maxReason))
 	if err != nil {
 		return ""
 	}

@@ -24,7 +24,7 @@ func Leftovers(session int) ([]Process, error) {
 		return nil, fmt.Errorf("look for processes of session %d: %w", session, err)
 	}
 	return slices.DeleteFunc(procs, func(p Process) bool {
-		return !strings.HasPrefix(p.Title, "nginx: ") && !isNginx(p.Title)
+		return !strings.HasPrefix(p.Title, "nginx:") && !isNginx(p.Title)
 	}), nil
 }
 
@@ -49,10 +49,7 @@ func Retire(ctx context.Context, procs []Process) (draining []Process, err error
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(workers, func(p Process) bool {
-		now, err := readProcess(p.PID)
-		return errors.Is(err, fs.ErrNotExist) || err == nil && !now.same(p)
-	}), nil
+	return living(workers), nil
 }
 
 // Clear takes the listening sockets from procs, so that a new master can bind
@@ -104,7 +101,7 @@ func retire(ctx context.Context, procs []Process) (workers []Process, err error)
 
 func split(procs []Process) (masters, others []Process) {
 	for _, p := range procs {
-		if p.IsWorker() || !p.IsMaster() && strings.HasPrefix(p.Title, "nginx: ") {
+		if p.IsWorker() || !p.IsMaster() && strings.HasPrefix(p.Title, "nginx:") {
 			others = append(others, p)
 		} else {
 			masters = append(masters, p) // one that still starts has no title yet

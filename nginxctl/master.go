@@ -33,6 +33,8 @@ type Master struct {
 	done chan struct{}
 	err  *ExitError // set before done is closed
 
+	crew roster
+
 	mu        sync.Mutex
 	listening map[uint64]endpoint // the listening sockets seen last, by inode: see Stopping
 }
@@ -96,8 +98,10 @@ func (m *Master) awaitReady(ctx context.Context) error {
 		if err == nil && idle {
 			procs, err := children(m.pid)
 			if err == nil && anyWorker(procs) {
-				m.ready.Store(true)
-				m.noteListening()
+				if m.ready.CompareAndSwap(false, true) {
+					m.noteListening()
+					m.follow(procs)
+				}
 				return nil
 			}
 		}
@@ -159,7 +163,7 @@ func (m *Master) Workers() ([]Process, error) {
 	}
 	var workers []Process
 	for _, p := range procs {
-		if !p.IsMaster() {
+		if p.PID != m.pid { // by its title a worker that has just been forked is a master, too
 			workers = append(workers, p)
 		}
 	}

@@ -20,6 +20,9 @@ func (m *Master) Reload(ctx context.Context) error {
 	if m.custody != nil {
 		defer m.syncCustody()
 	}
+	var renewed []Process // the master's children, when it was applied
+	m.crew.close()
+	defer func() { m.crew.open(renewed) }()
 	// What was seen may fit a reload as well as a respawn after a crash. To
 	// load once more does no harm, and tells.
 	const attempts = 4
@@ -31,7 +34,8 @@ func (m *Master) Reload(ctx context.Context) error {
 		switch {
 		case v == applied:
 			m.noteListening()
-			return nil
+			renewed, err = children(m.pid)
+			return m.orExit(err)
 		case v == rejected && (attempt == attempts || !logs.readable() || len(logs.faults(m.pid)) > 0):
 			return &RejectedError{Reason: logs.reason(m.pid)}
 		case attempt == attempts:
@@ -110,6 +114,9 @@ func (m *Master) pause(ctx context.Context, tick *time.Ticker) error {
 // orExit is for an error that may only be the first sign of the master's end,
 // which it then returns instead.
 func (m *Master) orExit(err error) error {
+	if err == nil {
+		return nil
+	}
 	if s, e := readStat(m.pid); e == nil && s.state != 'Z' {
 		return err
 	}

@@ -45,6 +45,7 @@ func (n Nginx) StartWith(ctx context.Context, d *Dump, custody *Custody) (*Maste
 	words := c.words()
 
 	m := &Master{nginx: n, custody: custody, done: make(chan struct{}), grew: markLogs(d.ErrorLogs(), n.stderr())}
+	m.crew.changed = make(chan struct{}, 1)
 	m.cmd = exec.Command(words[0], words[1:]...)
 	m.cmd.Env = n.environ()
 	m.cmd.Stdout, m.cmd.Stderr = n.stdout(), n.stderr()
