@@ -43,6 +43,14 @@
 //	err = kept.Save(ctx, n, set, loaded)
 //	changed := <-w.Changes() // w.Run(ctx) runs elsewhere
 //
+// # Its processes
+//
+// From Ready on a Master follows its workers. Master.Crew tells how many serve
+// the configuration in force, how many crashed and what nginx said of it, how
+// often a configuration was loaded, by whoever asked for it, which workers of
+// earlier ones linger, and whether the master itself hangs. AwaitRoom bounds how
+// many linger.
+//
 // # Custody
 //
 // A nginx that dies takes its listening sockets along: until the next one has
@@ -59,8 +67,9 @@
 //	err = m.Ready(ctx)                                  // if not: old goes on serving
 //	draining, err := nginxctl.Retire(ctx, old)
 //
-// The same replaces a master that lives, be it for another binary, and succeeds
-// the nginx of a predecessor that was killed. Only where something is blocked
+// The same replaces a master that lives, be it for another binary (ReadyOnTrial
+// leaves the old one as it was when the new one proves worse), and succeeds the
+// nginx of a predecessor that was killed. Only where something is blocked
 // must old be cleared away first: see Clear.
 //
 // To take a socket needs pidfd_getfd(2), which container engines deny without

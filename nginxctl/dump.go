@@ -13,6 +13,7 @@ type Dump struct {
 	main    []directive       // the whole, includes put in their places
 	prefix  string            // where relative names of logs and pid files begin
 	build   map[string]string // nginx's defaults by the names of its configure options
+	version string            // of nginx
 	guessed bool              // a wrapper hides nginx, and may run it with another configuration
 }
 
@@ -41,7 +42,7 @@ func (n Nginx) Dump(ctx context.Context) (*Dump, error) {
 	globals, _ := c.option('g')
 	prefix, _ := c.option('p')
 	d := newDump(splitDump(text), globals, prefix, build)
-	d.guessed = c.hidden
+	d.guessed, d.version = c.hidden, programVersion(version)
 	return d, nil
 }
 
@@ -91,6 +92,19 @@ func buildOptions(version string) map[string]string {
 	}
 	return options
 }
+
+// programVersion reads nginx's version from what `nginx -V` printed.
+func programVersion(text string) string {
+	_, rest, _ := strings.Cut(text, "nginx version: ")
+	word, _, _ := strings.Cut(rest, "\n")
+	_, number, _ := strings.Cut(word, "/")
+	number, _, _ = strings.Cut(number, " ")
+	return number
+}
+
+// Version is that of the nginx which was asked, such as "1.22.1"; "" if it does
+// not say.
+func (d *Dump) Version() string { return d.version }
 
 // Guessed reports whether a wrapper hides nginx, which may have been given another
 // configuration.

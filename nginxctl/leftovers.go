@@ -49,7 +49,7 @@ func Retire(ctx context.Context, procs []Process) (draining []Process, err error
 	if err != nil {
 		return nil, err
 	}
-	return living(workers), nil
+	return Living(workers), nil
 }
 
 // Clear takes the listening sockets from procs, so that a new master can bind

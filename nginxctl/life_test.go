@@ -250,3 +250,15 @@ func TestReadyNamesADaemon(t *testing.T) {
 		t.Errorf("Ready: %#v", err)
 	}
 }
+
+// Its master would wait for ever beside no worker.
+func TestReadyReportsWorkersThatGiveUp(t *testing.T) {
+	nginxtest.Require(t)
+	s := nginxtest.NewSite(t, nginxtest.Config{Main: "working_directory /nowhere/at/all;"})
+	n, _ := testNginx(t, s.Command())
+	m := start(t, n)
+	err := m.Ready(testContext(t))
+	if err == nil || !strings.Contains(err.Error(), "exited with fatal code 2 and cannot be respawned") {
+		t.Errorf("Ready: %v, want nginx's words about its workers", err)
+	}
+}

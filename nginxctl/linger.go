@@ -32,7 +32,7 @@ func (m *Master) AwaitRoom(ctx context.Context, most int, patience time.Duration
 		case !late:
 			return ended, fmt.Errorf("wait for old workers: %w", err)
 		default:
-			left := living(oldest.procs)
+			left := Living(oldest.procs)
 			if err := Drain(context.WithoutCancel(ctx), left, 0); err != nil {
 				return ended, err
 			}
@@ -68,8 +68,8 @@ func (r *roster) recount(pid int) error {
 	return nil
 }
 
-// living are those of procs that have not ended.
-func living(procs []Process) []Process {
+// Living are those of procs that have not ended.
+func Living(procs []Process) []Process {
 	return slices.DeleteFunc(slices.Clone(procs), func(p Process) bool {
 		now, err := readProcess(p.PID)
 		return errors.Is(err, fs.ErrNotExist) || err == nil && !now.same(p)

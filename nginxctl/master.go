@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,18 @@ const lookEvery = 3 * time.Millisecond
 // The custody is in step with the master then. When it did not get ready, the
 // custody has let go of what was opened for it alone.
 func (m *Master) Ready(ctx context.Context) error {
+	return m.ReadyOnTrial(ctx, func(context.Context) error { return nil })
+}
+
+// ReadyOnTrial is Ready for a master that is to replace one which serves. trial
+// runs when it is ready, and its error means that it is not good enough: the
+// custody is then as if it had not got ready, and the master, which lives, is to
+// be ended. See ReclaimPIDFile.
+func (m *Master) ReadyOnTrial(ctx context.Context, trial func(context.Context) error) error {
 	err := m.awaitReady(ctx)
+	if err == nil {
+		err = trial(ctx)
+	}
 	if m.custody == nil {
 		return err
 	}
@@ -91,19 +103,23 @@ func (m *Master) Ready(ctx context.Context) error {
 
 func (m *Master) awaitReady(ctx context.Context) error {
 	var robbed bool
+	var deserted time.Time // since when a master that has started its workers has none
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		idle, err := m.idle()
-		if err == nil && idle {
-			procs, err := children(m.pid)
-			if err == nil && anyWorker(procs) {
-				if m.ready.CompareAndSwap(false, true) {
-					m.noteListening()
-					m.follow(procs)
-				}
-				return nil
+		switch procs, forked := m.started(); {
+		case anyWorker(procs):
+			if m.ready.CompareAndSwap(false, true) {
+				m.noteListening()
+				m.follow(procs)
 			}
+			return nil
+		case !forked || slices.ContainsFunc(procs, func(p Process) bool { return !isNoWorker(p) }):
+			deserted = time.Time{}
+		case deserted.IsZero():
+			deserted = time.Now()
+		case time.Since(deserted) > desertedLimit:
+			return m.noWorkers()
 		}
 		if p, unruly := m.notExeced(); unruly {
 			return fmt.Errorf("wait for nginx: process %v runs nginx and does not become it; a wrapper must end in `exec nginx ...`", p)
@@ -120,6 +136,29 @@ func (m *Master) awaitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// started lists the master's children; forked reports whether it has come to
+// have all that it wants.
+func (m *Master) started() (procs []Process, forked bool) {
+	if idle, err := m.idle(); err != nil || !idle {
+		return nil, false
+	}
+	procs, err := children(m.pid)
+	return procs, err == nil
+}
+
+// desertedLimit is how long a master without a worker is given to have one.
+const desertedLimit = time.Second
+
+// noWorkers is for a master whose workers gave up as soon as they were started,
+// and which does not start others.
+func (m *Master) noWorkers() error {
+	why := lastCrash(m.grew.text())
+	if why == "" {
+		why = m.grew.reason(m.pid)
+	}
+	return fmt.Errorf("nginx's workers end as soon as they are started: %s", why)
 }
 
 func (m *Master) notReady(ctx context.Context) error {
@@ -180,6 +219,13 @@ func (m *Master) Signal(sig unix.Signal) error {
 		return fmt.Errorf("signal %v to nginx master %d: %w", sig, m.pid, err)
 	}
 	return nil
+}
+
+// Outdated reports whether the program that the master was executed from is no
+// longer there: another has taken its place, as after an upgrade of its package.
+func (m *Master) Outdated() bool {
+	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", m.pid))
+	return err == nil && strings.HasSuffix(program, " (deleted)")
 }
 
 // idle reports whether the master sleeps and takes signals. Its title comes

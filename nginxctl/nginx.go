@@ -65,6 +65,10 @@ func (n Nginx) Direct() Nginx {
 	return n
 }
 
+// Wrapped reports whether something stands before nginx in Command, such as an
+// image's entrypoint script.
+func (n Nginx) Wrapped() bool { return len(n.command().wrapper) > 0 }
+
 func (n Nginx) command() command {
 	if len(n.Command) == 0 {
 		return splitCommand([]string{"nginx"})

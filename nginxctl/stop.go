@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,6 +78,19 @@ func (m *Master) Kill() error {
 	}
 	if err := killSession(m.Session()); err != nil {
 		return fmt.Errorf("end nginx: %w", err)
+	}
+	return nil
+}
+
+// ReclaimPIDFile writes the master's process id into d's pid file once more, over
+// that of a master which was to replace it and did not: `nginx -s` goes by it.
+func (m *Master) ReclaimPIDFile(d *Dump) error {
+	path := d.PIDFile()
+	if path == "" {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(m.pid)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("restore nginx's pid file: %w", err)
 	}
 	return nil
 }
