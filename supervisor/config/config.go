@@ -22,13 +22,14 @@ type Config struct {
 
 // Nginx says how nginx is run.
 type Nginx struct {
-	Command  []string      // nginx with its arguments, or a script that execs it
-	Manual   bool          // reload: manual; files that changed wait for somebody to ask for it
-	Settle   time.Duration // how long files that changed must have been left alone
-	State    string        // folder for the copy of the last good configuration
-	Repair   time.Duration // how long nobody may answer after a crash before the node steps down
-	Restarts int           // how many restarts within a minute before ngha gives up
-	Shutdown time.Duration // the whole budget of an orderly end
+	Command          []string      // nginx with its arguments, or a script that execs it
+	Manual           bool          // reload: manual; files that changed wait for somebody to ask for it
+	Settle           time.Duration // how long files that changed must have been left alone
+	State            string        // folder for the copy of the last good configuration
+	Repair           time.Duration // how long nobody may answer after a crash before the node steps down
+	Restarts         int           // how many restarts within a minute before ngha gives up
+	KeepCapabilities bool          // nginx keeps NET_ADMIN and NET_RAW where ngha has them
+	Shutdown         time.Duration // the whole budget of an orderly end
 }
 
 // Health says how nginx is asked whether it serves.

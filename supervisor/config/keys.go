@@ -59,6 +59,10 @@ var nginxKeys = keys[Nginx]{
 		read: func(d *decoder, n *node, c *Nginx) { c.Restarts, _ = d.number(n, "restarts", 0, 60) },
 	},
 	{
+		name: "keep_capabilities", value: "false", help: "whether nginx keeps NET_ADMIN and NET_RAW where ngha has them, as proxy_bind with transparent needs",
+		read: func(d *decoder, n *node, c *Nginx) { c.KeepCapabilities, _ = d.truth(n) },
+	},
+	{
 		name: "shutdown", value: "9s", flag: "shutdown", arg: "DURATION", help: "the whole time of an orderly end, in which requests are served to their end; Docker kills after 10s",
 		read: func(d *decoder, n *node, c *Nginx) { c.Shutdown, _ = d.duration(n, "shutdown", time.Second, time.Hour) },
 	},

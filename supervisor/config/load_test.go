@@ -26,6 +26,7 @@ nginx:
   state: /var/lib/ngha
   repair: 1500ms
   restarts: 7
+  keep_capabilities: true
   shutdown: 30s
 health: {url: "http://unix:/run/ngha/nginx.sock:/stub_status", interval: 100ms, timeout: 250ms, rise: 1, fall: 5}
 checks: # all must pass
@@ -62,7 +63,7 @@ log: {format: json, level: debug}
 func exampleConfig() config.Config {
 	return config.Config{
 		Node:   "web-1",
-		Nginx:  config.Nginx{Command: []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, Manual: true, Settle: 500 * time.Millisecond, State: "/var/lib/ngha", Repair: 1500 * time.Millisecond, Restarts: 7, Shutdown: 30 * time.Second},
+		Nginx:  config.Nginx{Command: []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, Manual: true, Settle: 500 * time.Millisecond, State: "/var/lib/ngha", Repair: 1500 * time.Millisecond, Restarts: 7, KeepCapabilities: true, Shutdown: 30 * time.Second},
 		Health: config.Health{URL: "http://unix:/run/ngha/nginx.sock:/stub_status", Interval: 100 * time.Millisecond, Timeout: 250 * time.Millisecond, Rise: 1, Fall: 5},
 		Checks: []config.Check{
 			{Name: "gateway", ARP: netip.MustParseAddr("198.51.100.1"), Interval: time.Second, Timeout: time.Second, Rise: 2, Fall: 3},

@@ -93,6 +93,12 @@ func (d *decoder) word(n *node, what string, known ...string) (string, bool) {
 	return text, true
 }
 
+// truth reads true or false.
+func (d *decoder) truth(n *node) (bool, bool) {
+	text, ok := d.word(n, "truth value", "true", "false")
+	return text == "true", ok
+}
+
 func either(words []string) string {
 	last := len(words) - 1
 	if last == 0 {
