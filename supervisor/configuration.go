@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ngha/nginxctl"
-	"ngha/supervisor/status"
 )
 
 // configuration is one that nginx can load, and what is to be known of it then.
@@ -20,11 +19,14 @@ type configuration struct {
 	fault error             // of the files, in whose place it is the copy of the last good ones; nil: it is the files
 }
 
-// read has n test and print what is on disk.
+// read has n test and print what is on disk. nginx tests what it prints, so that
+// only a wrapper, which makes its preparations then, needs a test of its own.
 func (s *Supervisor) read(ctx context.Context, n nginxctl.Nginx) (configuration, error) {
 	c := configuration{nginx: s.nginx}
-	if err := n.Test(ctx); err != nil {
-		return c, err
+	if n.Wrapped() {
+		if err := n.Test(ctx); err != nil {
+			return c, err
+		}
 	}
 	dump, err := n.Dump(ctx)
 	if err != nil {
@@ -55,6 +57,10 @@ func (c configuration) broken(err error) bool {
 // where that is broken. With an error it returns the files to watch for the
 // cure.
 func (s *Supervisor) choose(ctx context.Context) (configuration, error) {
+	if c := s.first; c != nil {
+		s.first = nil
+		return *c, nil
+	}
 	c, fault := s.read(ctx, s.nginx.Direct())
 	if fault == nil || !c.broken(fault) || ctx.Err() != nil {
 		return c, fault
@@ -124,8 +130,10 @@ func (s *Supervisor) openKept() (err error) {
 func (s *Supervisor) applied(fault error) {
 	n := &s.node.nginx
 	n.Generation++
+	s.node.crew.Loads = s.node.master.Crew().Loads // this one is counted
 	s.node.fault, n.Copy = fault, fault != nil
 	n.Configuration, n.Reason = relation(fault)
+	s.forgetRetry()
 }
 
 // relation is how what serves relates to what is on disk.
@@ -195,17 +203,19 @@ func (s *Supervisor) filesChanged(c nginxctl.Changed) {
 	s.log.Info("nginx's files have changed", "files", c.Paths, "more", c.More, "back", c.Back)
 	if c.Back { // to what nginx has, or to the fault that it was started without
 		n.changed = nginxctl.Changed{}
+		s.forgetRetry()
 		if n.phase == phaseRunning {
 			n.nginx.Configuration, n.nginx.Reason = relation(n.fault)
 		}
 		return
 	}
 	n.changed = c
+	s.forgetRetry()
 	n.nginx.Configuration, n.nginx.Reason = configurationChanged, ""
 	switch {
 	case n.phase != phaseRunning:
 		n.restartAt = time.Now()
 	case !s.config.Nginx.Manual:
-		s.reloads.add(make(chan status.Reload, 1)) // the log tells how it went
+		s.reloads.ask(false)
 	}
 }

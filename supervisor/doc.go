@@ -17,5 +17,9 @@
 // nginx is started when the files are broken, and which it leaves for another
 // master, without a connection lost, when they are mended.
 //
+// A master is replaced beside one that lives for an upgrade, for workers that
+// nginx does not start again, and for what a reload cannot do. The new one has to
+// prove that it serves before the old one is retired: see trial.
+//
 // Orderly ends are written in one function, top to bottom: see shutdown.
 package supervisor

@@ -9,7 +9,6 @@ import (
 
 	"ngha/nginxctl"
 	"ngha/supervisor/health"
-	"ngha/supervisor/status"
 )
 
 // answer is what one probe finds.
@@ -24,9 +23,9 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 	defer timer.Stop()
 	for s.ending == nil {
 		s.arm(timer)
-		var died <-chan struct{}
+		var died, crew <-chan struct{}
 		if s.node.master != nil && !s.replacing.Load() {
-			died = s.node.master.Done()
+			died, crew = s.node.master.Done(), s.node.master.CrewChanged()
 		}
 		asked, changes := s.reloads.asked, s.watcher.Changes()
 		if s.job.busy() {
@@ -51,6 +50,7 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 			s.reloadAsked()
 		case c := <-changes:
 			s.filesChanged(c)
+		case <-crew: // tick looks at it
 		case <-timer.C:
 		}
 		s.tick(time.Now())
@@ -65,6 +65,12 @@ func (s *Supervisor) arm(timer *time.Timer) {
 		next = earlier(next, s.node.restartAt)
 	}
 	next = earlier(next, s.node.frozenAt)
+	if s.node.phase == phaseRunning {
+		next = earlier(next, s.node.crew.endAt)
+	}
+	if s.node.phase == phaseRunning && !s.job.busy() {
+		next = earlier(earlier(next, s.node.retryAt), s.node.crew.healAt)
+	}
 	if next.IsZero() {
 		timer.Stop()
 		return
@@ -88,6 +94,10 @@ func (s *Supervisor) tick(now time.Time) {
 	if at := s.node.frozenAt; !at.IsZero() && !now.Before(at) {
 		s.endFrozen()
 	}
+	s.followCrew(now)
+	if s.node.phase == phaseRunning {
+		s.tickRunning(now)
+	}
 	if s.ending != nil || s.node.phase != phaseDown || s.job.busy() {
 		return
 	}
@@ -99,6 +109,20 @@ func (s *Supervisor) tick(now time.Time) {
 	}
 }
 
+// tickRunning does what is due while a master runs.
+func (s *Supervisor) tickRunning(now time.Time) {
+	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	switch n := &s.node; {
+	case due(n.crew.endAt):
+		s.endHung(now)
+	case s.job.busy():
+	case due(n.crew.healAt):
+		s.heal(now)
+	case due(n.retryAt):
+		s.retry()
+	}
+}
+
 func (s *Supervisor) signal(sig os.Signal) {
 	switch sig {
 	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT: // asksForEnd
@@ -106,7 +130,10 @@ func (s *Supervisor) signal(sig os.Signal) {
 		s.end(nil)
 	case unix.SIGHUP:
 		s.log.Info("reloading", "signal", sig.String())
-		s.reloads.add(make(chan status.Reload, 1)) // the log tells how it went
+		s.reloads.ask(false)
+	case unix.SIGUSR2:
+		s.log.Info("upgrading", "signal", sig.String())
+		s.reloads.ask(true)
 	case unix.SIGUSR1: // nginx reopens its logs
 		if s.node.master == nil {
 			return
@@ -143,7 +170,8 @@ func (s *Supervisor) answered(r health.Result[answer]) {
 	}
 }
 
-// syncCustody follows, about once a second, reloads that others may have made.
+// syncCustody follows, about once a second, what others may have done to nginx:
+// reloads, and another program in its place on disk.
 func (s *Supervisor) syncCustody() {
 	if s.node.phase != phaseRunning || s.job.busy() || s.custody == nil || time.Since(s.node.synced) < time.Second {
 		return
@@ -151,8 +179,9 @@ func (s *Supervisor) syncCustody() {
 	master := s.node.master
 	s.do(func(context.Context) func() {
 		err := s.custody.Sync(master) // reads /proc, which a master in trouble may hold up
+		outdated := master.Outdated()
 		return func() {
-			s.node.synced = time.Now()
+			s.node.synced, s.node.outdated = time.Now(), outdated
 			if err != nil {
 				s.log.Debug("custody not compared with nginx", "err", err) // checkCustody tells what comes of it
 			}

@@ -42,6 +42,7 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 		s.log.Warn(notAsked)
 	}
 	s.probe.Store(c.probe)
+	s.first = &c // a moment old: what changes from now on the watcher finds
 	return nil
 }
 

@@ -29,10 +29,6 @@ const (
 	configurationChanged = "changed"
 )
 
-// drainLimit is how long workers of an earlier master may go on serving what
-// they have.
-const drainLimit = time.Minute
-
 // startLimit bounds a start, from the test of the configuration on: nginx may
 // have to look up many names.
 const startLimit = 2 * time.Minute
@@ -43,19 +39,24 @@ const frozenLimit = 10 * time.Second
 
 // node is what the loop knows of its nginx.
 type node struct {
-	phase     phase
-	master    *nginxctl.Master // nil unless phaseRunning
-	answered  time.Time        // the last good answer to a probe
-	restartAt time.Time        // in phaseDown: when to start the next master
-	frozenAt  time.Time        // in phaseRunning: when a nginx that does not answer is ended; zero: it answers, or is not ill
-	givenUp   error            // the restart budget is spent; nil: it is not, or a start held since
-	nginx     status.Nginx     // for the snapshot, as is probes
-	probes    status.Probes
-	uncovered []string         // listening sockets that are not in custody
-	synced    time.Time        // when custody was last compared with nginx
-	fault     error            // of the files, in whose place nginx has the copy; nil: it has the files
-	changed   nginxctl.Changed // files that changed and were not tried yet
-	unkept    string           // why the last good configuration is not kept; "": it is
+	phase        phase
+	master       *nginxctl.Master // nil unless phaseRunning
+	answered     time.Time        // the last good answer to a probe
+	restartAt    time.Time        // in phaseDown: when to start the next master
+	frozenAt     time.Time        // in phaseRunning: when a nginx that does not answer is ended; zero: it answers, or is not ill
+	givenUp      error            // the restart budget is spent; nil: it is not, or a start held since
+	nginx        status.Nginx     // for the snapshot, as is probes
+	probes       status.Probes
+	uncovered    []string         // listening sockets that are not in custody
+	synced       time.Time        // when custody was last compared with nginx
+	fault        error            // of the files, in whose place nginx has the copy; nil: it has the files
+	changed      nginxctl.Changed // files that changed and were not tried yet
+	crew         crew             // of the master
+	outdated     bool             // the master's program has been replaced on disk
+	retryAt      time.Time        // in phaseRunning: when to try again what was refused; zero: not at all
+	retryPause   time.Duration    // before that
+	upgradeFault error            // why the last upgrade was rolled back; nil: it was not
+	unkept       string           // why the last good configuration is not kept; "": it is
 }
 
 // launched is a master whose workers are there, and what it has loaded.
@@ -68,7 +69,7 @@ type launched struct {
 func (s *Supervisor) start() {
 	s.node.phase, s.node.restartAt = phaseStarting, time.Time{}
 	begun := time.Now()
-	waiting := s.reloads.take() // a start reads the configuration anew as well
+	waiting, _ := s.reloads.take() // a start reads the configuration, and the program, anew as well
 	s.do(func(ctx context.Context) func() {
 		next, err := s.launch(ctx)
 		return func() {
@@ -96,9 +97,9 @@ func (s *Supervisor) launch(ctx context.Context) (launched, error) {
 	if err != nil {
 		return launched{configuration: c}, err
 	}
-	master, err := s.succeed(ctx, c)
+	master, err := s.succeed(ctx, c, nil)
 	if err != nil && ctx.Err() == nil && s.disown(err) {
-		master, err = s.succeed(ctx, c)
+		master, err = s.succeed(ctx, c, nil)
 	}
 	return launched{master, c}, err
 }
@@ -117,83 +118,13 @@ func (s *Supervisor) disown(err error) bool {
 	return true
 }
 
-// succeed starts a master in place of those remembered, the living and the
-// dead: it inherits their listening sockets, and when its workers are there they
-// finish what they serve. Until then they are better than nothing: one that
-// fails leaves them as they are.
-func (s *Supervisor) succeed(ctx context.Context, c configuration) (*nginxctl.Master, error) {
-	sessions, old, err := s.sessions.leftovers()
-	if err != nil {
-		return nil, err
-	}
-	if len(old) > 0 {
-		s.log.Info("replacing an earlier nginx", "processes", len(old))
-		if old, err = s.makeRoom(ctx, c.dump, old); err != nil {
-			return nil, err
-		}
-	}
-	master, err := c.nginx.StartWith(ctx, c.dump, s.custody)
-	if err != nil {
-		return nil, err
-	}
-	if err := master.Warning(); err != nil {
-		s.log.Warn("nginx started, but", "err", err)
-	}
-	s.remember(append(sessions, master.Session())...)
-	if err := master.Ready(ctx); err != nil {
-		err = errors.Join(err, master.Kill())
-		s.remember(sessions...)
-		return nil, err
-	}
-	draining, err := nginxctl.Retire(ctx, old)
-	s.drain(draining)
-	if err != nil {
-		s.log.Warn("earlier nginx not ended", "err", err)
-	}
-	s.remember(master.Session())
-	return master, nil
-}
-
-// makeRoom takes old's sockets into custody. Where that cannot be, old is
-// cleared away, and whoever connects is refused for a moment.
-func (s *Supervisor) makeRoom(ctx context.Context, dump *nginxctl.Dump, old []nginxctl.Process) (left []nginxctl.Process, err error) {
-	if s.custody != nil {
-		blocked, err := s.custody.Gather(ctx, dump, old)
-		if err != nil || len(blocked) == 0 {
-			return old, err
-		}
-		s.log.Warn("connections are refused for a moment: the kernel does not hand over these sockets", "listen", blocked)
-	}
-	draining, err := nginxctl.Clear(ctx, old)
-	s.drain(draining)
-	if err == nil && s.custody == nil {
-		err = dump.ClearSockets()
-	}
-	return nil, err
-}
-
-// drain lets processes of an earlier master finish what they serve.
-func (s *Supervisor) drain(procs []nginxctl.Process) {
-	if len(procs) == 0 {
-		return
-	}
-	s.own.Go(func() {
-		if err := nginxctl.Drain(s.draining, procs, drainLimit); err != nil {
-			s.log.Warn("old workers not ended", "err", err)
-		}
-	})
-}
-
-func (s *Supervisor) remember(sessions ...int) {
-	if err := s.sessions.write(sessions...); err != nil {
-		s.log.Warn("nginx's session not recorded: it would not be recognised after a crash of ngha", "err", err)
-	}
-}
-
 func (s *Supervisor) startHeld(next launched) {
 	s.adopt(next)
 	if next.fault != nil {
 		s.log.Error("nginx's configuration is broken: it was started from the copy of the last good one", "err", next.fault)
+	}
+	if next.fault != nil {
+		s.planRetry()
 	}
 	s.log.Info("nginx started", "pid", next.master.PID(), "generation", s.node.nginx.Generation)
 	s.observe(health.MasterStarted{})
@@ -203,9 +134,10 @@ func (s *Supervisor) startHeld(next launched) {
 func (s *Supervisor) adopt(next launched) {
 	n := &s.node.nginx
 	s.node.phase, s.node.master, s.node.givenUp = phaseRunning, next.master, nil
+	s.node.crew, s.node.outdated = crew{}, false
 	s.master.Store(next.master)
 	s.probe.Store(next.probe)
-	n.PID, n.Since = next.master.PID(), time.Now()
+	n.PID, n.Since, n.Version = next.master.PID(), time.Now(), next.dump.Version()
 	s.applied(next.fault)
 	s.checkCustody()
 }
@@ -243,6 +175,18 @@ func (s *Supervisor) masterEnded() {
 		return
 	}
 	s.log.Error("nginx's master died", "err", err)
+	s.replaceDead(err)
+}
+
+// masterLost is for a master that is as good as dead: see endHung.
+func (s *Supervisor) masterLost(err error) {
+	s.log.Error("nginx's master is replaced", "err", err)
+	s.forgetMaster(phaseDown)
+	s.replaceDead(err)
+}
+
+// replaceDead begins a repair.
+func (s *Supervisor) replaceDead(err error) {
 	s.observe(health.MasterDied{Err: err})
 	s.planRestart(err)
 }

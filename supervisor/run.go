@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ngha/nginxctl"
 	"ngha/supervisor/config"
 	"ngha/supervisor/control"
 	"ngha/supervisor/health"
@@ -21,8 +22,8 @@ import (
 // wrap ErrInvalid or ErrGivenUp). When it returns no process of nginx and no
 // address is left. sigs carries the signals of the process: SIGTERM, SIGQUIT
 // and SIGINT end it in an orderly way, a second one in haste, a third one at
-// once; SIGHUP reloads; SIGUSR1 makes nginx reopen its logs; others mean
-// nothing.
+// once; SIGHUP reloads; SIGUSR1 makes nginx reopen its logs; SIGUSR2 upgrades it;
+// others mean nothing.
 func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
 	if err := reap.BecomeSubreaper(); err != nil {
 		return err
@@ -106,17 +107,43 @@ func (s *Supervisor) watch() (stop func()) {
 
 // ask is one probe of nginx.
 func (s *Supervisor) ask(ctx context.Context) (a answer, err error) {
-	master, probe := s.master.Load(), s.probe.Load()
+	master := s.master.Load()
 	if master != nil {
 		a.stopping = master.Stopping()
 	}
-	switch {
-	case probe != nil:
-		a.status, err = probe.Check(ctx)
-	case master == nil:
-		err = errors.New("no master runs")
+	for {
+		probe := s.probe.Load()
+		switch {
+		case probe != nil:
+			a.status, err = probe.Check(ctx)
+		case master == nil:
+			err = errors.New("no master runs")
+		}
+		if err == nil || ctx.Err() != nil {
+			return a, err
+		}
+		if c := s.coming.Load(); c != nil {
+			if moved, there := c.check(ctx); there {
+				a.status = moved
+				return a, nil
+			}
+		}
+		if s.probe.Load() == probe {
+			return a, err
+		}
 	}
-	return a, err
+}
+
+// coming is the endpoint of a configuration that is being loaded: at some moment
+// the one before is gone, and the news of it under way.
+type coming struct{ probe *nginxctl.Probe }
+
+func (c *coming) check(ctx context.Context) (s nginxctl.StubStatus, there bool) {
+	if c.probe == nil {
+		return s, true // nginx is not asked any more
+	}
+	s, err := c.probe.Check(ctx)
+	return s, err == nil
 }
 
 // check makes a configured check one that can be run.

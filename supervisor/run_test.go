@@ -274,3 +274,9 @@ func (r *run) awaitEnding() {
 		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, "ending") })
 	})
 }
+
+// awaitConnections waits until nginx has n connections beside those of probes.
+func (r *run) awaitConnections(n uint64) {
+	r.t.Helper()
+	r.await("connected", func(s status.Status) bool { return s.Nginx.Connections.Active > n })
+}

@@ -1,8 +1,11 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"ngha/nginxctl"
 	"ngha/supervisor/health"
@@ -14,7 +17,10 @@ type snapshot struct {
 	health  status.Health
 	nginx   status.Nginx
 	changed nginxctl.Changed // not loaded, until somebody asks for it
-	ending  bool             // what is above is what was known before
+	crew    crew
+	ending  bool // what is above is what was known before
+
+	warnings []string // of nginx's program
 }
 
 // publish makes the loop's state readable for others.
@@ -23,7 +29,17 @@ func (s *Supervisor) publish() {
 	next := snapshot{
 		health: status.Health{Healthy: v.State == health.Healthy, State: v.State.String(), Reason: v.Reason, Since: v.Since, Probes: s.node.probes},
 		nginx:  s.node.nginx,
+		crew:   s.node.crew,
 		ending: s.ending != nil,
+	}
+	if s.node.phase == phaseRunning {
+		next.nginx.Workers = s.node.crew.Workers
+	}
+	if s.node.outdated {
+		next.warnings = append(next.warnings, outdated)
+	}
+	if err := s.node.upgradeFault; err != nil {
+		next.warnings = append(next.warnings, "the last upgrade was not done: "+err.Error())
 	}
 	if p := s.probe.Load(); p != nil {
 		next.health.URL = p.URL
@@ -45,6 +61,7 @@ func (s *Supervisor) Status() status.Status {
 		Nginx:          now.nginx,
 		VirtualRouters: []status.VirtualRouter{},
 	}
+	st.Nginx.Lingering = byGeneration(append(s.retired.lingering(), now.crew.lingering(now.nginx.Generation)...))
 	st.HooksRun, st.HooksFailed = s.hooks.Counts()
 	if s.options.LogsDropped != nil {
 		st.LogsDropped = s.options.LogsDropped()
@@ -59,6 +76,10 @@ func (s *Supervisor) Status() status.Status {
 	if now.ending {
 		st.Warnings = append(st.Warnings, "ngha is ending: nginx finishes what it serves")
 	}
+	if now.nginx.PID != 0 {
+		st.Warnings = append(st.Warnings, now.crew.warnings(time.Now())...)
+	}
+	st.Warnings = append(st.Warnings, now.warnings...)
 	if now.nginx.Configuration == configurationStale {
 		st.Warnings = append(st.Warnings, "nginx's configuration on disk was not applied: "+now.nginx.Reason)
 	}
@@ -73,6 +94,27 @@ func (s *Supervisor) Status() status.Status {
 	}
 	return st
 }
+
+// byGeneration adds up what is of one generation.
+func byGeneration(list []status.Lingering) []status.Lingering {
+	slices.SortStableFunc(list, func(a, b status.Lingering) int { return cmp.Compare(a.Generation, b.Generation) })
+	var sums []status.Lingering
+	for _, l := range list {
+		last := len(sums) - 1
+		if last < 0 || sums[last].Generation != l.Generation {
+			sums = append(sums, l)
+			continue
+		}
+		sums[last].Workers += l.Workers
+		if l.Since.Before(sums[last].Since) {
+			sums[last].Since = l.Since
+		}
+	}
+	return sums
+}
+
+// outdated warns of a program that waits to be run.
+const outdated = "nginx on disk is another one than the one that runs: `ngha upgrade` changes to it, and so does the next crash"
 
 // changedFiles names the first few.
 func changedFiles(c nginxctl.Changed) string {

@@ -46,12 +46,14 @@ type Supervisor struct {
 	routers  []*virtualRouter
 	reloads  reloads
 	sessions sessions
+	retired  retirees
 	watcher  *nginxctl.Watcher // of nginx's files
 
 	// Written by the loop for others to read.
 	snapshot atomic.Pointer[snapshot]
 	master   atomic.Pointer[nginxctl.Master] // nil while none runs
 	probe    atomic.Pointer[nginxctl.Probe]  // nil: nginx is not asked
+	coming   atomic.Pointer[coming]          // nil: the endpoint does not move
 
 	// replacing is set by a job that puts another master in place of the one
 	// that runs, whose end then means nothing.
@@ -60,6 +62,7 @@ type Supervisor struct {
 	// The rest belongs to Run.
 
 	nginx   nginxctl.Nginx
+	first   *configuration     // what preflight read, until the first start takes it
 	custody *nginxctl.Custody  // the job's while one runs; nil: its wrapper does not let nginx inherit
 	kept    *nginxctl.LastGood // opened before the first start
 	gate    health.Gate
@@ -103,7 +106,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	s.watcher = nginxctl.NewWatcher(s.log)
 	s.watcher.Settle = c.Nginx.Settle
 	s.custody = new(nginxctl.Custody)
-	s.nginx = nginxctl.Nginx{Command: c.Nginx.Command, Spawner: s.children}
+	s.nginx = nginxctl.Nginx{Command: c.Nginx.Command, Spawner: s.children, KeepCapabilities: c.Nginx.KeepCapabilities}
 	var hooks []hook.Hook
 	for _, h := range c.Hooks {
 		hooks = append(hooks, hook.Hook(h))

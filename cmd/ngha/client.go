@@ -13,6 +13,7 @@ import (
 
 	"ngha/supervisor/config"
 	"ngha/supervisor/control"
+	"ngha/supervisor/status"
 )
 
 // client returns a client of the ngha that the flags, the environment and the
@@ -39,33 +40,49 @@ func explain(c control.Client, err error) error {
 }
 
 func newReload() *cobra.Command {
-	var f flags
-	cmd := &cobra.Command{
+	return newLoad(&cobra.Command{
 		Use:   "reload",
 		Short: "Reload nginx's configuration, and say whether it is in force",
 		Long: `reload has nginx test its configuration and apply it, and waits until workers of
 the new generation serve. When it is not applied, nginx goes on with the one it
 had: its own words say why, and the exit code is 4.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client()
-			if err != nil {
-				return err
-			}
-			ctx, stop := untilInterrupted(context.Background())
-			defer stop()
-			r, err := c.Reload(ctx)
-			if err != nil {
-				return explain(c, err)
-			}
-			if !r.Applied {
-				return fail(exitNotApplied, fmt.Errorf("reload not applied, generation %d goes on serving\n%s", r.Generation, strings.TrimSpace(r.Reason)))
-			}
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "applied generation %d in %s\n", r.Generation, took(r.Took)); err != nil {
-				return fail(exitFailed, err)
-			}
-			return nil
-		},
+	}, control.Client.Reload)
+}
+
+func newUpgrade() *cobra.Command {
+	return newLoad(&cobra.Command{
+		Use:   "upgrade",
+		Short: "Change to the nginx that is on disk now, and say whether it serves",
+		Long: `upgrade starts a new master of the nginx that is on disk now, with the
+configuration that is on disk now, on the same listening sockets, and waits until
+its workers serve: no connection is refused, and the old workers finish what they
+have. Where the new ones crash or do not answer, the old master goes on with what
+it had: the reason is said, and the exit code is 4.`,
+	}, control.Client.Upgrade)
+}
+
+// newLoad returns a command that has nginx load what is on disk.
+func newLoad(cmd *cobra.Command, load func(control.Client, context.Context) (status.Reload, error)) *cobra.Command {
+	var f flags
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client()
+		if err != nil {
+			return err
+		}
+		ctx, stop := untilInterrupted(context.Background())
+		defer stop()
+		r, err := load(c, ctx)
+		if err != nil {
+			return explain(c, err)
+		}
+		if !r.Applied {
+			return fail(exitNotApplied, fmt.Errorf("%s not applied, generation %d goes on serving\n%s", cmd.Name(), r.Generation, strings.TrimSpace(r.Reason)))
+		}
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "applied generation %d in %s\n", r.Generation, took(r.Took)); err != nil {
+			return fail(exitFailed, err)
+		}
+		return nil
 	}
 	f.add(cmd, "config", "socket")
 	return cmd

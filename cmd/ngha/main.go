@@ -21,7 +21,7 @@ const (
 	exitFailed     = 1
 	exitUsage      = 2 // a command line or a configuration that does not hold; nothing was done
 	exitGivenUp    = 3 // nginx could not be kept running
-	exitNotApplied = 4 // reload: nginx goes on with the configuration it had
+	exitNotApplied = 4 // reload, upgrade: nginx goes on with the configuration it had
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -100,9 +100,9 @@ func newRoot() *cobra.Command {
 with other nodes by VRRP: the healthy node with the highest priority has them.
 
 Exit codes: 0 done, 1 failed, 2 usage or invalid configuration, 3 nginx given up,
-4 reload not applied.`,
+4 reload or upgrade not applied.`,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newRun(), newReload(), newStatus(), newVersion())
+	root.AddCommand(newRun(), newReload(), newUpgrade(), newStatus(), newVersion())
 	return root
 }

@@ -134,3 +134,10 @@ func (n fakeNode) Reload(context.Context) (status.Reload, error) {
 	}
 	return status.Reload{Applied: true, Generation: 4, Took: 120 * time.Millisecond}, nil
 }
+
+func (n fakeNode) Upgrade(context.Context) (status.Reload, error) {
+	if n.bad {
+		return status.Reload{Generation: 3, Reason: "its workers crash: [alert] worker process 7 exited on signal 11"}, nil
+	}
+	return status.Reload{Applied: true, Generation: 5, Took: 1200 * time.Millisecond}, nil
+}

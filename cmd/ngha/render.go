@@ -29,6 +29,9 @@ func Render(w io.Writer, s status.Status, now time.Time) error {
 	if s.Nginx.Reason != "" {
 		line("", "%s", s.Nginx.Reason)
 	}
+	if words := lingering(s.Nginx.Lingering); words != "" {
+		line("", "%s", words)
+	}
 	for _, warning := range warnings(s) {
 		line("warning", "%s", warning)
 	}
@@ -59,8 +62,26 @@ func nginxWords(n status.Nginx, now time.Time) string {
 	if n.Copy {
 		from = " (runs from a copy of the last good one)"
 	}
-	return fmt.Sprintf("pid %d for %s, generation %d, configuration %s%s%s",
-		n.PID, age(n.Since, now), n.Generation, n.Configuration, from, restarts(n.Restarts))
+	version := n.Version
+	if version != "" {
+		version += ", "
+	}
+	return fmt.Sprintf("%spid %d for %s, generation %d, configuration %s%s%s",
+		version, n.PID, age(n.Since, now), n.Generation, n.Configuration, from, restarts(n.Restarts))
+}
+
+func lingering(l []status.Lingering) string {
+	workers := 0
+	for _, g := range l {
+		workers += g.Workers
+	}
+	switch workers {
+	case 0:
+		return ""
+	case 1:
+		return "1 worker of an earlier configuration finishes what it serves"
+	}
+	return fmt.Sprintf("%d workers of earlier configurations finish what they serve", workers)
 }
 
 func restarts(n uint64) string {

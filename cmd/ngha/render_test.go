@@ -22,8 +22,9 @@ func sample() status.Status {
 			URL: "http://127.0.0.1:8080/stub_status",
 		},
 		Nginx: status.Nginx{
-			PID: 42, Generation: 3, Configuration: "stale", Copy: true, Restarts: 1, Since: noon.Add(-90 * time.Second),
-			Reason: "nginx: [emerg] unknown directive \"lisen\"\nin /etc/nginx/nginx.conf:12",
+			PID: 42, Version: "1.22.1", Generation: 3, Configuration: "stale", Copy: true, Restarts: 1, Since: noon.Add(-90 * time.Second),
+			Lingering: []status.Lingering{{Generation: 1, Workers: 1}, {Generation: 2, Workers: 4}},
+			Reason:    "nginx: [emerg] unknown directive \"lisen\"\nin /etc/nginx/nginx.conf:12",
 		},
 		VirtualRouters: []status.VirtualRouter{
 			{
@@ -58,8 +59,9 @@ func TestRender(t *testing.T) {
 ngha     1.2.3, up 3d03h
 health   healthy for 3h12m: the status endpoint answers
 asked    http://127.0.0.1:8080/stub_status
-nginx    pid 42 for 1m30s, generation 3, configuration stale (runs from a copy of the last good one), restarted once
+nginx    1.22.1, pid 42 for 1m30s, generation 3, configuration stale (runs from a copy of the last good one), restarted once
          nginx: [emerg] unknown directive "lisen" in /etc/nginx/nginx.conf:12
+         5 workers of earlier configurations finish what they serve
 warning  peer web-2 of web does not resolve [31m
 warning  2 of 7 hook runs failed
 warning  12 log lines were dropped, since nobody read them in time

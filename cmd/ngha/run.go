@@ -26,7 +26,7 @@ func newRun() *cobra.Command {
 		Short: "Run nginx and take part in the election of its virtual routers",
 		Long: `run starts nginx and takes part in the election of its virtual routers until
 SIGTERM, SIGQUIT or SIGINT ends it in an orderly way. SIGHUP reloads nginx's
-configuration, SIGUSR1 makes nginx reopen its logs. What follows -- is the command
+configuration, SIGUSR1 makes nginx reopen its logs, SIGUSR2 upgrades it. What follows -- is the command
 that starts nginx.
 
 A flag means what its key in the configuration file means, and wins over it. In

@@ -50,6 +50,15 @@ func (c Client) Reload(ctx context.Context) (status.Reload, error) {
 	return r, err
 }
 
+// Upgrade has a new master of the nginx that is on disk now take the place of the
+// one that serves, and waits for the result. Not done is a result and not an
+// error.
+func (c Client) Upgrade(ctx context.Context) (status.Reload, error) {
+	var r status.Reload
+	err := c.do(ctx, http.MethodPost, "/upgrade", &r)
+	return r, err
+}
+
 // maxAnswer bounds what is read from whoever listens there.
 const maxAnswer = 16 << 20
 

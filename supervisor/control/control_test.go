@@ -21,12 +21,14 @@ import (
 
 // node plays the part of a running ngha.
 type node struct {
-	status status.Status
-	reload func(context.Context) (status.Reload, error)
+	status  status.Status
+	reload  func(context.Context) (status.Reload, error)
+	upgrade func(context.Context) (status.Reload, error)
 }
 
-func (n node) Status() status.Status                             { return n.status }
-func (n node) Reload(ctx context.Context) (status.Reload, error) { return n.reload(ctx) }
+func (n node) Status() status.Status                              { return n.status }
+func (n node) Reload(ctx context.Context) (status.Reload, error)  { return n.reload(ctx) }
+func (n node) Upgrade(ctx context.Context) (status.Reload, error) { return n.upgrade(ctx) }
 
 // serve serves n on a socket of its own until end is called, which returns the
 // error of Serve.
@@ -91,17 +93,23 @@ func TestReloadResults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c, _ := serve(t, node{reload: func(context.Context) (status.Reload, error) { return test.want, test.err }})
-			got, err := c.Reload(t.Context())
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("result (-want +got):\n%s", diff)
-			}
-			refused, ok := errors.AsType[*RefusedError](err)
-			switch {
-			case test.err == nil && err != nil:
-				t.Errorf("error %v", err)
-			case test.err != nil && (!ok || refused.Reason != test.err.Error() || refused.Code != http.StatusServiceUnavailable):
-				t.Errorf("error %v, want a refusal: %v", err, test.err)
+			result := func(context.Context) (status.Reload, error) { return test.want, test.err }
+			byReload, _ := serve(t, node{reload: result})
+			byUpgrade, _ := serve(t, node{upgrade: result})
+			for what, ask := range map[string]func(context.Context) (status.Reload, error){
+				"reload": byReload.Reload, "upgrade": byUpgrade.Upgrade,
+			} {
+				got, err := ask(t.Context())
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("result of the %s (-want +got):\n%s", what, diff)
+				}
+				refused, ok := errors.AsType[*RefusedError](err)
+				switch {
+				case test.err == nil && err != nil:
+					t.Errorf("error of the %s: %v", what, err)
+				case test.err != nil && (!ok || refused.Reason != test.err.Error() || refused.Code != http.StatusServiceUnavailable):
+					t.Errorf("error of the %s: %v, want a refusal: %v", what, err, test.err)
+				}
 			}
 		})
 	}
@@ -182,8 +190,8 @@ func TestServerAnswersInJSONWhateverIsAsked(t *testing.T) {
 		code               int
 		want               string
 	}{
-		{"GET", "/nonsense", "", 404, `{"error":"no /nonsense here; there are /status and /reload"}`},
-		{"GET", "/", "", 404, `{"error":"no / here; there are /status and /reload"}`},
+		{"GET", "/nonsense", "", 404, `{"error":"no /nonsense here; there are /status, /reload and /upgrade"}`},
+		{"GET", "/", "", 404, `{"error":"no / here; there are /status, /reload and /upgrade"}`},
 		{"POST", "/status", "", 405, `{"error":"/status is asked by GET, not by POST"}`},
 		{"GET", "/reload", "", 405, `{"error":"/reload is asked by POST, not by GET"}`},
 		{"POST", "/reload", "please", 413, `{"error":"a request has no body here"}`},

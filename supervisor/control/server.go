@@ -21,6 +21,8 @@ type Node interface {
 	// nothing was tried; that it was tried in vain is a result. Ctx ends when
 	// the caller goes away.
 	Reload(ctx context.Context) (status.Reload, error)
+	// Upgrade is Reload by a new master of the nginx that is on disk now.
+	Upgrade(ctx context.Context) (status.Reload, error)
 }
 
 // Server answers requests on behalf of a Node. Logger may be nil.
@@ -61,19 +63,10 @@ func (s Server) routes() http.Handler {
 	mux.HandleFunc("/status", only(http.MethodGet, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, s.Node.Status())
 	}))
-	mux.HandleFunc("/reload", only(http.MethodPost, func(w http.ResponseWriter, r *http.Request) {
-		result, err := s.Node.Reload(r.Context())
-		switch {
-		case err != nil:
-			refuse(w, http.StatusServiceUnavailable, err.Error())
-		case !result.Applied:
-			answer(w, http.StatusUnprocessableEntity, result)
-		default:
-			answer(w, http.StatusOK, result)
-		}
-	}))
+	mux.HandleFunc("/reload", only(http.MethodPost, run(s.Node.Reload)))
+	mux.HandleFunc("/upgrade", only(http.MethodPost, run(s.Node.Upgrade)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, fmt.Sprintf("no %s here; there are /status and /reload", r.URL.Path))
+		refuse(w, http.StatusNotFound, fmt.Sprintf("no %s here; there are /status, /reload and /upgrade", r.URL.Path))
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
@@ -83,6 +76,21 @@ func (s Server) routes() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// run does what was asked for and answers what became of it.
+func run(do func(context.Context) (status.Reload, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		result, err := do(r.Context())
+		switch {
+		case err != nil:
+			refuse(w, http.StatusServiceUnavailable, err.Error())
+		case !result.Applied:
+			answer(w, http.StatusUnprocessableEntity, result)
+		default:
+			answer(w, http.StatusOK, result)
+		}
+	}
 }
 
 // only lets one method through.

@@ -46,7 +46,8 @@ type Probes struct {
 
 // Nginx is the supervised nginx.
 type Nginx struct {
-	PID           int         `json:"pid"` // 0: none runs
+	PID           int         `json:"pid"`     // 0: none runs
+	Version       string      `json:"version"` // of the program that runs: "1.22.1"
 	Generation    uint64      `json:"generation"`
 	Configuration string      `json:"configuration"`    // "current", "changed" on disk and not tried yet, "stale" when it was and did not hold, "unknown" before the first start
 	Reason        string      `json:"reason,omitempty"` // why the configuration is stale
@@ -55,7 +56,18 @@ type Nginx struct {
 	Restarts      uint64      `json:"restarts"`         // after a crash, a freeze or a start that failed
 	Reloads       uint64      `json:"reloads"`
 	ReloadsFailed uint64      `json:"reloads_failed"`
+	Workers       int         `json:"workers"`             // of the configuration that serves
+	WorkerCrashes uint64      `json:"worker_crashes"`      // workers that ended without having been told to
+	Lingering     []Lingering `json:"lingering,omitempty"` // by generation, oldest first; each once
 	Connections   Connections `json:"connections"`
+}
+
+// Lingering are workers of an earlier configuration which finish what they
+// serve.
+type Lingering struct {
+	Generation uint64    `json:"generation"` // 0: of an earlier ngha
+	Workers    int       `json:"workers"`
+	Since      time.Time `json:"since"`
 }
 
 // Connections are nginx's own figures from its status endpoint.
