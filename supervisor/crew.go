@@ -144,7 +144,7 @@ func (s *Supervisor) heal(now time.Time) {
 // do, until they have a successor.
 func (s *Supervisor) endHung(now time.Time) {
 	if s.job.busy() { // a reload, which waits for the same master
-		s.job.cancel()
+		s.job.cancel(errors.New(s.node.crew.Hang.String()))
 		s.node.crew.endAt = now.Add(100 * time.Millisecond)
 		return
 	}

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"net"
 	"os"
 	"slices"
@@ -130,6 +131,24 @@ func TestStoppedMasterIsReplaced(t *testing.T) {
 	}
 	if warned(r.Status(), "SIGSTOP") {
 		t.Error("the warning stays")
+	}
+}
+
+// Who waits for a reload by a master that hangs is told so.
+func TestReloadByAStoppedMasterIsAnswered(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	master := r.awaitHealthy().Nginx.PID
+	kill(t, unix.SIGSTOP, master)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	got, err := r.Reload(ctx)
+	if err != nil || got.Applied || !strings.Contains(got.Reason, "SIGSTOP") {
+		t.Errorf("reload: %+v, %v; want that the master is stopped", got, err)
+	}
+	r.await("replaced", func(s status.Status) bool { return s.Health.Healthy && s.Nginx.PID != master && s.Nginx.PID != 0 })
+	if s := r.Status().Nginx; s.Configuration != "current" || s.Generation != 2 {
+		t.Errorf("nginx: %+v; want the new master to have loaded what is on disk", s)
 	}
 }
 

@@ -1,10 +1,13 @@
 package supervisor
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // job is work beside the loop: one at a time.
 type job struct {
-	cancel context.CancelFunc // nil: none
+	cancel context.CancelCauseFunc // nil: none
 	ended  chan struct{}
 	idle   bool // it may be broken off for what is urgent
 }
@@ -13,14 +16,14 @@ func (j *job) busy() bool { return j.cancel != nil }
 
 // do runs work beside the loop and then, in the loop, what it returns.
 func (s *Supervisor) do(work func(context.Context) (done func())) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan struct{})
 	s.job = job{cancel: cancel, ended: ended}
 	s.own.Go(func() {
 		defer close(ended)
 		done := work(ctx)
 		s.jobs <- func() { // buffered for its one message
-			cancel()
+			cancel(nil)
 			s.job = job{}
 			done()
 		}
@@ -32,7 +35,7 @@ func (s *Supervisor) abandon() {
 	if !s.job.busy() {
 		return
 	}
-	s.job.cancel()
+	s.job.cancel(errors.New("ngha is ending"))
 	<-s.job.ended
 	(<-s.jobs)()
 }
@@ -40,6 +43,6 @@ func (s *Supervisor) abandon() {
 // hasten breaks a job off that is not urgent.
 func (s *Supervisor) hasten() {
 	if s.job.busy() && s.job.idle {
-		s.job.cancel()
+		s.job.cancel(nil)
 	}
 }

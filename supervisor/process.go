@@ -225,7 +225,7 @@ func (s *Supervisor) served(now time.Time) bool {
 // endFrozen ends a nginx that lives and does not answer, and starts it anew.
 func (s *Supervisor) endFrozen() {
 	if s.job.busy() { // a reload, which waits for the same nginx
-		s.job.cancel()
+		s.job.cancel(errors.New("nginx does not answer, and is started anew"))
 		s.node.frozenAt = time.Now().Add(100 * time.Millisecond)
 		return
 	}
