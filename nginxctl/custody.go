@@ -22,10 +22,11 @@ import (
 type Custody struct {
 	mu      sync.Mutex
 	held    []socket
-	beyond  []endpoint // nginx listens there, and we do not hold it
-	refusal error      // why not
-	synced  bool       // beyond has been filled from a living master
-	barred  bool       // the kernel does not let us take sockets
+	beyond  []endpoint       // nginx listens there, and we do not hold it
+	refusal error            // why not
+	queues  map[uint64]queue // of nginx's listening sockets, by inode; those alone where somebody waits
+	synced  bool             // beyond has been filled from a living master
+	barred  bool             // the kernel does not let us take sockets
 }
 
 // A socket is a listening socket in custody.
@@ -116,7 +117,7 @@ func (c *Custody) Close() error {
 		errs = append(errs, s.remove())
 	}
 	c.drop(func(socket) bool { return true })
-	c.beyond, c.refusal, c.synced = nil, nil, false
+	c.beyond, c.refusal, c.queues, c.synced = nil, nil, nil, false
 	return errors.Join(errs...)
 }
 

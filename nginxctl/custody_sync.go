@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ func (c *Custody) Sync(m *Master) error {
 		return os.ErrProcessDone
 	}
 	var open map[uint64]int
-	var at map[uint64]endpoint
+	var at map[uint64]listener
 	if err == nil {
 		open, at, err = listeners(m.pid)
 	}
@@ -35,6 +36,7 @@ func (c *Custody) Sync(m *Master) error {
 		c.beyond, c.refusal = nil, err
 		return fmt.Errorf("look for nginx's sockets: %w", err)
 	}
+	c.watchQueues(at, time.Now())
 	c.keep(open)
 	for i := range c.held {
 		c.held[i].proven = true
@@ -86,10 +88,12 @@ func (c *Custody) takeFrom(old []Process, except map[uint64]bool) func(endpoint)
 		if err != nil || exiting(p.PID) {
 			continue // not ours to read, or gone: the next one
 		}
-		maps.DeleteFunc(at, func(inode uint64, _ endpoint) bool { return except[inode] })
+		maps.DeleteFunc(at, func(inode uint64, _ listener) bool { return except[inode] })
 		c.take(p, open, at)
 		theirs := slices.Collect(maps.Values(at))
-		return func(e endpoint) bool { return slices.ContainsFunc(theirs, e.collides) }
+		return func(e endpoint) bool {
+			return slices.ContainsFunc(theirs, func(l listener) bool { return e.collides(l.endpoint) })
+		}
 	}
 	if c.synced {
 		theirs := slices.Clone(c.beyond)
@@ -100,7 +104,7 @@ func (c *Custody) takeFrom(old []Process, except map[uint64]bool) func(endpoint)
 
 // take takes those sockets of p that we do not hold and returns where the
 // others listen.
-func (c *Custody) take(p Process, open map[uint64]int, at map[uint64]endpoint) (beyond []endpoint, why error) {
+func (c *Custody) take(p Process, open map[uint64]int, at map[uint64]listener) (beyond []endpoint, why error) {
 	for _, inode := range slices.Sorted(maps.Keys(at)) {
 		if slices.ContainsFunc(c.held, func(s socket) bool { return s.inode == inode }) {
 			continue
@@ -112,10 +116,10 @@ func (c *Custody) take(p Process, open map[uint64]int, at map[uint64]endpoint) (
 		fd, err := p.getSocket(open[inode], inode)
 		if err != nil {
 			c.barred = c.barred || isRefusal(err)
-			beyond, why = append(beyond, at[inode]), err
+			beyond, why = append(beyond, at[inode].endpoint), err
 			continue
 		}
-		c.held = append(c.held, socket{fd: fd, inode: inode, at: at[inode], file: file, proven: true})
+		c.held = append(c.held, socket{fd: fd, inode: inode, at: at[inode].endpoint, file: file, proven: true})
 	}
 	return beyond, why
 }

@@ -330,7 +330,7 @@ func TestUnixSocketIsOpenToAll(t *testing.T) {
 	}
 	found := false
 	for _, e := range at {
-		found = found || e == endpoint{kind: unix.SOCK_STREAM, path: path}
+		found = found || e.endpoint == endpoint{kind: unix.SOCK_STREAM, path: path}
 	}
 	if !found {
 		t.Errorf("not in the kernel's table as %q: %v", path, at)

@@ -37,7 +37,7 @@ type Master struct {
 	crew roster
 
 	mu        sync.Mutex
-	listening map[uint64]endpoint // the listening sockets seen last, by inode: see Stopping
+	listening map[uint64]int // descriptors of the listening sockets seen last, by inode: see Stopping
 }
 
 // PID is the master's process id.

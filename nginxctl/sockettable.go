@@ -82,6 +82,21 @@ func openSockets(pid int) (map[uint64]int, error) {
 	return open, nil
 }
 
+// isSocket reports whether pid's descriptor fd is the socket with this inode.
+func isSocket(pid, fd int, inode uint64) (bool, error) {
+	link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return link == fmt.Sprintf("socket:[%d]", inode), err
+}
+
+// A listener is a listening socket as the kernel's tables show it.
+type listener struct {
+	endpoint
+	queue int // connections that wait to be accepted; of TCP only
+}
+
 // A socketTable is a file of /proc/PID/net, and how a listening socket looks in
 // it.
 type socketTable struct {
@@ -90,7 +105,7 @@ type socketTable struct {
 	listening string // ... by this value
 	inode     int    // column of the inode
 	first     bool   // listening sockets come before all others
-	at        func(fields [][]byte, line []byte) (endpoint, error)
+	at        func(fields [][]byte, line []byte) (listener, error)
 }
 
 var socketTables = []socketTable{
@@ -103,8 +118,8 @@ var socketTables = []socketTable{
 
 // listening finds those of open, pid's sockets, that listen or, for UDP, are
 // bound and not connected.
-func listening(pid int, open map[uint64]int) (map[uint64]endpoint, error) {
-	found := make(map[uint64]endpoint)
+func listening(pid int, open map[uint64]int) (map[uint64]listener, error) {
+	found := make(map[uint64]listener)
 	for _, t := range socketTables {
 		err := t.read(pid, open, found)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // no IPv6
@@ -116,7 +131,7 @@ func listening(pid int, open map[uint64]int) (map[uint64]endpoint, error) {
 
 // read adds to found. A busy server has a great many connections, of which it
 // reads as few as it can.
-func (t socketTable) read(pid int, open map[uint64]int, found map[uint64]endpoint) error {
+func (t socketTable) read(pid int, open map[uint64]int, found map[uint64]listener) error {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/net/%s", pid, t.name))
 	if err != nil {
 		return err
@@ -150,7 +165,7 @@ func (t socketTable) read(pid int, open map[uint64]int, found map[uint64]endpoin
 }
 
 // listeners is openSockets and listening in one.
-func listeners(pid int) (open map[uint64]int, at map[uint64]endpoint, err error) {
+func listeners(pid int) (open map[uint64]int, at map[uint64]listener, err error) {
 	if open, err = openSockets(pid); err != nil {
 		return nil, nil, err
 	}
@@ -158,23 +173,29 @@ func listeners(pid int) (open map[uint64]int, at map[uint64]endpoint, err error)
 	return open, at, err
 }
 
-func tableTCP(f [][]byte, _ []byte) (endpoint, error) {
+func tableTCP(f [][]byte, _ []byte) (listener, error) {
 	a, err := tableAddress(string(f[1]))
-	return endpoint{kind: unix.SOCK_STREAM, addr: a}, err
+	if err != nil {
+		return listener{}, err
+	}
+	_, receive, _ := strings.Cut(string(f[4]), ":") // of a listening socket the accept queue
+	queue, err := strconv.ParseUint(receive, 16, 32)
+	return listener{endpoint{kind: unix.SOCK_STREAM, addr: a}, int(queue)}, err
 }
 
-func tableUDP(f [][]byte, _ []byte) (endpoint, error) {
+func tableUDP(f [][]byte, _ []byte) (listener, error) {
 	a, err := tableAddress(string(f[1]))
-	return endpoint{kind: unix.SOCK_DGRAM, addr: a}, err
+	return listener{endpoint: endpoint{kind: unix.SOCK_DGRAM, addr: a}}, err
 }
 
 // tableUnix takes the path from the line, since it may hold spaces.
-func tableUnix(f [][]byte, line []byte) (endpoint, error) {
-	if len(f) < 8 {
-		return endpoint{kind: unix.SOCK_STREAM}, nil // bound to no path
+func tableUnix(f [][]byte, line []byte) (listener, error) {
+	l := listener{endpoint: endpoint{kind: unix.SOCK_STREAM}}
+	if len(f) >= 8 { // else it is bound to no path
+		_, path, _ := bytes.Cut(line, append(append([]byte(" "), f[6]...), ' '))
+		l.path = string(path)
 	}
-	_, path, _ := bytes.Cut(line, append(append([]byte(" "), f[6]...), ' '))
-	return endpoint{kind: unix.SOCK_STREAM, path: string(path)}, nil
+	return l, nil
 }
 
 // tableAddress reads an address as the kernel prints it: 32-bit words of the

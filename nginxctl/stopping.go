@@ -1,5 +1,7 @@
 package nginxctl
 
+import "maps"
+
 // Stopping reports whether somebody else is stopping nginx, or has: by
 // `nginx -s quit` or `stop`, or by a signal. A master told to quit closes its
 // listening sockets first and then serves to the end what it has. It is cheap
@@ -22,19 +24,13 @@ func (m *Master) closedListeners() bool {
 	if len(m.listening) == 0 {
 		return false // not known, or nginx listens nowhere
 	}
-	open, err := openSockets(m.pid)
-	if err != nil {
-		return false
-	}
-	for inode := range open {
-		if _, seen := m.listening[inode]; seen {
+	for inode, fd := range m.listening {
+		if is, err := isSocket(m.pid, fd, inode); err != nil || is {
 			return false
 		}
 	}
-	// A reload that we did not ask for may have changed them all. It opens the
-	// new ones first, but a list that is read meanwhile may show neither: what
-	// has been closed for good is absent from a second one as well.
-	_, now, err := listeners(m.pid)
+	// A reload that we did not ask for may have changed them all.
+	now, err := listeningFDs(m.pid)
 	if err != nil {
 		return false
 	}
@@ -45,29 +41,29 @@ func (m *Master) closedListeners() bool {
 	return !exiting(m.pid) // one that is being killed has no descriptors either
 }
 
+// listeningFDs maps the inodes of pid's listening sockets to descriptors.
+func listeningFDs(pid int) (map[uint64]int, error) {
+	open, at, err := listeners(pid)
+	maps.DeleteFunc(open, func(inode uint64, _ int) bool { _, listens := at[inode]; return !listens })
+	return open, err
+}
+
+// allLeaving reports whether all workers have been told to end, and none comes
+// after them.
 func (m *Master) allLeaving() bool {
-	procs, err := children(m.pid)
-	if err != nil {
-		return false
-	}
-	leaving := false
-	for _, p := range procs {
-		if p.IsWorker() && !p.ShuttingDown() {
-			return false
-		}
-		leaving = leaving || p.ShuttingDown()
-	}
-	return leaving
+	c := m.Crew()
+	last := len(c.Lingering) - 1
+	return c.Workers+c.Missing == 0 && last >= 0 && c.Lingering[last].Load == c.Loads
 }
 
 // noteListening remembers the master's listening sockets. Where they cannot be
 // read, Stopping goes by the workers alone.
 func (m *Master) noteListening() {
-	_, at, err := listeners(m.pid)
+	open, err := listeningFDs(m.pid)
 	if err != nil {
-		at = nil
+		open = nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.listening = at
+	m.listening = open
 }

@@ -48,6 +48,7 @@ type node struct {
 	nginx        status.Nginx     // for the snapshot, as is probes
 	probes       status.Probes
 	uncovered    []string         // listening sockets that are not in custody
+	waiting      []string         // ... at which connections wait and nobody accepts
 	synced       time.Time        // when custody was last compared with nginx
 	fault        error            // of the files, in whose place nginx has the copy; nil: it has the files
 	changed      nginxctl.Changed // files that changed and were not tried yet
@@ -134,7 +135,7 @@ func (s *Supervisor) startHeld(next launched) {
 func (s *Supervisor) adopt(next launched) {
 	n := &s.node.nginx
 	s.node.phase, s.node.master, s.node.givenUp = phaseRunning, next.master, nil
-	s.node.crew, s.node.outdated = crew{}, false
+	s.node.crew, s.node.outdated, s.node.waiting = crew{}, false, nil
 	s.master.Store(next.master)
 	s.probe.Store(next.probe)
 	n.PID, n.Since, n.Version = next.master.PID(), time.Now(), next.dump.Version()
@@ -153,6 +154,11 @@ func (s *Supervisor) checkCustody() {
 		s.log.Warn("sockets not in custody: a crash of nginx's master would refuse connections there for a moment", "listen", uncovered, "err", why)
 	}
 	s.node.uncovered = uncovered
+	waiting := s.custody.Waiting()
+	if len(waiting) > 0 && len(s.node.waiting) == 0 {
+		s.log.Error("connections wait and are not accepted: a worker hangs, or all are overloaded", "listen", waiting)
+	}
+	s.node.waiting = waiting
 }
 
 // startFailed plans the next attempt, unless nothing serves any more.

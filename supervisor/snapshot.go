@@ -20,7 +20,7 @@ type snapshot struct {
 	crew    crew
 	ending  bool // what is above is what was known before
 
-	warnings []string // of nginx's program
+	warnings []string // of nginx's program and sockets
 }
 
 // publish makes the loop's state readable for others.
@@ -37,6 +37,9 @@ func (s *Supervisor) publish() {
 	}
 	if s.node.outdated {
 		next.warnings = append(next.warnings, outdated)
+	}
+	if w := s.node.waiting; len(w) > 0 {
+		next.warnings = append(next.warnings, "connections wait at "+strings.Join(w, ", ")+" and are not accepted: a worker hangs, or all are overloaded")
 	}
 	if err := s.node.upgradeFault; err != nil {
 		next.warnings = append(next.warnings, "the last upgrade was not done: "+err.Error())
