@@ -27,7 +27,7 @@ type Watcher struct {
 	warning atomic.Pointer[error]
 
 	mu   sync.Mutex // guards next
-	next *load      // not yet taken by Run
+	next *load      // the last one
 }
 
 // load is what nginx has, or is being told to have.
@@ -72,6 +72,24 @@ func (w *Watcher) take() load {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return *w.next
+}
+
+// Digest is of what the files hold now, as a change that is told has it: who has
+// nginx try them knows by it that a change told later is the one he has tried.
+// Any goroutine may call it. Before the first Set it is zero.
+func (w *Watcher) Digest(ctx context.Context) (Digest, error) {
+	w.mu.Lock()
+	last := w.next
+	w.mu.Unlock()
+	if last == nil {
+		return Digest{}, nil
+	}
+	set, err := last.set.follow()
+	if err != nil {
+		return Digest{}, err
+	}
+	now, err := set.Hash(ctx)
+	return now.Digest(), err
 }
 
 // Changes is where changes are told. One that nobody takes is replaced by the

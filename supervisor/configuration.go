@@ -209,7 +209,10 @@ func (s *Supervisor) filesChanged(c nginxctl.Changed) {
 		}
 		return
 	}
-	n.changed = c
+	if n.phase == phaseRunning && c.Digest == n.tried && n.nginx.Configuration == configurationStale {
+		return // somebody has asked for it before it had settled
+	}
+	n.changed, n.tried = c, nginxctl.Digest{}
 	s.forgetRetry()
 	n.nginx.Configuration, n.nginx.Reason = configurationChanged, ""
 	switch {

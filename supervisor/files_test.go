@@ -112,6 +112,27 @@ func TestManualReloadIsWaitedFor(t *testing.T) {
 	r.await("current", current(2))
 }
 
+// What was tried in vain stays so when the watching finds it as well: it is no
+// change that waits for somebody to load it.
+func TestRefusedReloadStaysStale(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	r.await("current", current(1))
+	for range 2 { // what is broken again is tried again
+		r.configure("nonsense;")
+		if got, err := r.Reload(t.Context()); err != nil || got.Applied {
+			t.Errorf("reload of nonsense: %+v, %v", got, err)
+		}
+		asked := r.Status().Health.Probes.Answered
+		s := r.await("asked on", func(s status.Status) bool { return s.Health.Probes.Answered > asked+10 })
+		if s.Nginx.Configuration != "stale" || !strings.Contains(s.Nginx.Reason, "nonsense") {
+			t.Errorf("nginx: %+v, want it to be stale, with nginx's words", s.Nginx)
+		}
+		r.configure(newLocation)
+		r.await("changed", func(s status.Status) bool { return s.Nginx.Configuration == "changed" })
+	}
+}
+
 // A change that follows is the proof that the touch was looked at: it would have
 // been one generation more.
 func TestTouchIsNoChange(t *testing.T) {

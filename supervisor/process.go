@@ -52,6 +52,7 @@ type node struct {
 	synced       time.Time        // when custody was last compared with nginx
 	fault        error            // of the files, in whose place nginx has the copy; nil: it has the files
 	changed      nginxctl.Changed // files that changed and were not tried yet
+	tried        nginxctl.Digest  // of files that a reload tried in vain; zero: they have changed since
 	crew         crew             // of the master
 	outdated     bool             // the master's program has been replaced on disk
 	retryAt      time.Time        // in phaseRunning: when to try again what was refused; zero: not at all

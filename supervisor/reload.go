@@ -122,9 +122,16 @@ func (s *Supervisor) load(l loading) {
 	begun := time.Now()
 	over, copied := s.predecessor(l), s.node.fault != nil
 	s.do(func(ctx context.Context) func() {
+		tried, unread := s.watcher.Digest(ctx)
+		if unread != nil {
+			tried = nginxctl.Digest{} // the same change may be told once more
+		}
 		next, err := s.reload(ctx, over, l.upgrade || l.heal || copied)
 		return func() {
 			s.replacing.Store(false)
+			if err != nil {
+				s.node.tried = tried
+			}
 			s.reloaded(next, err, l)
 			s.answer(l.waiting, begun, err)
 			if err == nil {
