@@ -12,6 +12,7 @@ import (
 	"ngha/supervisor/control"
 	"ngha/supervisor/health"
 	"ngha/supervisor/metrics"
+	"ngha/supervisor/realtime"
 	"ngha/supervisor/reap"
 	"ngha/vrrp"
 	"ngha/vrrp/lan"
@@ -25,6 +26,11 @@ import (
 // once; SIGHUP reloads; SIGUSR1 makes nginx reopen its logs; SIGUSR2 upgrades it;
 // others mean nothing.
 func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
+	if s.config.Realtime {
+		if s.notRealtime = realtime.Enter(); s.notRealtime != nil {
+			s.log.Warn("not real-time", "err", s.notRealtime)
+		}
+	}
 	if err := reap.BecomeSubreaper(); err != nil {
 		return err
 	}

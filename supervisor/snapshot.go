@@ -35,6 +35,9 @@ func (s *Supervisor) publish() {
 	if s.node.phase == phaseRunning {
 		next.nginx.Workers = s.node.crew.Workers
 	}
+	if s.notRealtime != nil {
+		next.warnings = append(next.warnings, "realtime: "+strings.ReplaceAll(s.notRealtime.Error(), "\n", "; "))
+	}
 	if s.node.outdated {
 		next.warnings = append(next.warnings, outdated)
 	}

@@ -61,14 +61,15 @@ type Supervisor struct {
 
 	// The rest belongs to Run.
 
-	nginx   nginxctl.Nginx
-	first   *configuration     // what preflight read, until the first start takes it
-	custody *nginxctl.Custody  // the job's while one runs; nil: its wrapper does not let nginx inherit
-	kept    *nginxctl.LastGood // opened before the first start
-	gate    health.Gate
-	budget  budget
-	node    node
-	ending  *ending // nil: the loop goes on
+	nginx       nginxctl.Nginx
+	notRealtime error              // why what realtime wants is not so, or not all of it
+	first       *configuration     // what preflight read, until the first start takes it
+	custody     *nginxctl.Custody  // the job's while one runs; nil: its wrapper does not let nginx inherit
+	kept        *nginxctl.LastGood // opened before the first start
+	gate        health.Gate
+	budget      budget
+	node        node
+	ending      *ending // nil: the loop goes on
 
 	job     job
 	jobs    chan func()                // what a finished job left to do; buffered for one

@@ -10,6 +10,7 @@ import (
 // Config is a validated configuration: every field is set, defaults included.
 type Config struct {
 	Node           string // the host's name, or --node
+	Realtime       bool   // ngha has real-time scheduling and locked memory where it may
 	Nginx          Nginx
 	Health         Health
 	Checks         []Check

@@ -17,6 +17,10 @@ var rootKeys = keys[Config]{
 		name: "node", flag: "node", arg: "NAME", help: "this node's name in status and hooks; left out: the host's name",
 		read: func(d *decoder, n *node, c *Config) { c.Node, _ = d.name(n, "node") },
 	},
+	{
+		name: "realtime", value: "false", flag: "realtime", arg: "BOOL", help: "whether ngha, and not nginx, has real-time scheduling and locked memory; wants CAP_SYS_NICE and CAP_IPC_LOCK",
+		read: func(d *decoder, n *node, c *Config) { c.Realtime, _ = d.truth(n) },
+	},
 	within("nginx", nginxKeys, func(c *Config) *Nginx { return &c.Nginx }),
 	within("health", healthKeys, func(c *Config) *Health { return &c.Health }),
 	each("checks", checkKeys, func(c *Config) *[]Check { return &c.Checks }, checkTogether),

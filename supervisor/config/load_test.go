@@ -19,6 +19,7 @@ import (
 // example has every key.
 const example = `
 node: web-1
+realtime: true
 nginx:
   command: [/docker-entrypoint.sh, nginx, -g, "daemon off;"]
   reload: manual
@@ -62,7 +63,7 @@ log: {format: json, level: debug}
 
 func exampleConfig() config.Config {
 	return config.Config{
-		Node:   "web-1",
+		Node: "web-1", Realtime: true,
 		Nginx:  config.Nginx{Command: []string{"/docker-entrypoint.sh", "nginx", "-g", "daemon off;"}, Manual: true, Settle: 500 * time.Millisecond, State: "/var/lib/ngha", Repair: 1500 * time.Millisecond, Restarts: 7, KeepCapabilities: true, Shutdown: 30 * time.Second},
 		Health: config.Health{URL: "http://unix:/run/ngha/nginx.sock:/stub_status", Interval: 100 * time.Millisecond, Timeout: 250 * time.Millisecond, Rise: 1, Fall: 5},
 		Checks: []config.Check{

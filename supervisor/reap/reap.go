@@ -21,6 +21,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ngha/supervisor/realtime"
 )
 
 // Exit is the end of a stranger: of a process that ngha did not start itself.
@@ -61,11 +63,11 @@ func New(onExit func(Exit)) *Children {
 	}
 }
 
-// Start is cmd.Start for a child that Run is to leave alone. It must be
-// followed by Wait.
+// Start is cmd.Start for a child that Run is to leave alone, and that is not
+// real-time although ngha may be. It must be followed by Wait.
 func (c *Children) Start(cmd *exec.Cmd) error {
 	_, err := c.start(func() (int, error) {
-		if err := cmd.Start(); err != nil {
+		if err := realtime.Ordinary(cmd.Start); err != nil {
 			return 0, err
 		}
 		return cmd.Process.Pid, nil
