@@ -28,6 +28,22 @@ func splitCommand(words []string) command {
 	return command{wrapper: words[:i], program: words[i], args: words[i+1:]}
 }
 
+// Serves reports whether a command line runs nginx as a server: its first word
+// is nginx, and no option has it show or test something or signal another one,
+// or is one that nginx refuses.
+func Serves(words []string) bool {
+	if len(words) == 0 || !isNginx(words[0]) {
+		return false
+	}
+	serves := true
+	command{args: slices.Clone(words[1:])}.eachLetter(func(letter byte, value *string) {
+		if letter == 's' || letter != 'q' && value == nil {
+			serves = false
+		}
+	})
+	return serves
+}
+
 // words is the whole command line, wrapper first, with extra arguments.
 func (c command) words(extra ...string) []string {
 	w := slices.Clone(c.wrapper)
@@ -78,13 +94,25 @@ func (c command) withGlobals(edit func(string) string) command {
 // eachOption calls f for each option that has a value. What f leaves in the
 // value is written back to c.args.
 func (c command) eachOption(f func(letter byte, value *string)) {
+	c.eachLetter(func(letter byte, value *string) {
+		if value != nil {
+			f(letter, value)
+		}
+	})
+}
+
+// eachLetter calls f for each option. value is nil where there is none; letter
+// is 0 for a word that is no option, which nginx refuses.
+func (c command) eachLetter(f func(letter byte, value *string)) {
 	for i := 0; i < len(c.args); i++ {
 		word := c.args[i]
 		if len(word) == 0 || word[0] != '-' {
+			f(0, nil)
 			continue
 		}
 		for j := 1; j < len(word); j++ {
 			if !slices.Contains([]byte(valued), word[j]) {
+				f(word[j], nil)
 				continue
 			}
 			v := word[j+1:]
@@ -94,6 +122,8 @@ func (c command) eachOption(f func(letter byte, value *string)) {
 			} else if i+1 < len(c.args) {
 				i++
 				f(word[j], &c.args[i])
+			} else {
+				f(word[j], nil)
 			}
 			break
 		}

@@ -39,6 +39,43 @@ func TestCommandIsTakenApartAtNginx(t *testing.T) {
 	}
 }
 
+func TestCommandThatServesIsTold(t *testing.T) {
+	for words, want := range map[string]bool{
+		"nginx":                            true,
+		"nginx|-g|daemon off;":             true,
+		"nginx-debug|-gdaemon off;":        true,
+		"/usr/sbin/nginx|-q|-c|/etc/x":     true,
+		"openresty|-p|/srv|-g|daemon off;": true,
+		"nginx|-c|-t":                      true, // the file's name
+		"nginx|-gpid /x;|-qe|stderr":       true,
+		"nginx|-t":                         false,
+		"nginx|-qt":                        false,
+		"nginx|-T":                         false,
+		"nginx|-v":                         false,
+		"nginx|-V":                         false,
+		"nginx|-h":                         false,
+		"nginx|-?":                         false,
+		"nginx|-s|reload":                  false,
+		"nginx|-sreload":                   false,
+		"nginx|-g|daemon off;|-t":          false,
+		"nginx|-g|daemon off;|-tc|/etc/x":  false,
+		"nginx|--help":                     false,
+		"nginx|-g":                         false,
+		"nginx|reload":                     false,
+		"nginx-prometheus-exporter":        false,
+		"sh|-c|nginx":                      false,
+		"/docker-entrypoint.sh|nginx":      false,
+		"":                                 false,
+	} {
+		if got := Serves(strings.Split(words, "|")); got != want {
+			t.Errorf("Serves(%q) = %t, want %t", words, got, want)
+		}
+	}
+	if Serves(nil) {
+		t.Error("no command serves")
+	}
+}
+
 func TestFindSaysWhatToDo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nginx")
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"), 0o644); err != nil {
