@@ -24,7 +24,7 @@ func (e *TestError) Error() string {
 		}
 	}
 	if len(faults) == 0 {
-		return "nginx refuses its configuration: " + strings.TrimSpace(e.Output)
+		return "the test of nginx's configuration failed: " + strings.TrimSpace(e.Output) // by its wrapper perhaps
 	}
 	return "nginx refuses its configuration: " + strings.Join(faults, "\n")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ngha/nginxctl"
 	"ngha/supervisor/control"
@@ -16,7 +17,9 @@ import (
 // preflight finds what is wrong before anything is started or changed. Faults
 // of a configuration are all told at once.
 func (s *Supervisor) preflight(ctx context.Context) error {
-	if err := s.nginx.Find(); err != nil {
+	prepared := s.nginx
+	prepared.Command = slices.Concat(s.options.Prepare, s.nginx.Command)
+	if err := prepared.Find(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(s.routers) > 0 {
@@ -29,7 +32,7 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.config.Control.Socket), 0o755); err != nil {
 		return fmt.Errorf("control socket %s: %w", s.config.Control.Socket, err)
 	}
-	c, err := s.read(ctx, s.nginx)
+	c, err := s.read(ctx, prepared)
 	if err != nil {
 		// An earlier run may have left a copy that serves.
 		copied, none := s.choose(ctx)

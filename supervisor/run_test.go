@@ -34,6 +34,7 @@ type run struct {
 	listen string // of nginx
 	text   string // its configuration, but for what configure puts in
 	config config.Config
+	before []string // what prepares nginx's start
 	sigs   chan os.Signal
 	done   chan error
 }
@@ -133,7 +134,10 @@ func (r *run) start() { r.t.Helper(); r.startIn(context.Background()) }
 
 func (r *run) startIn(ctx context.Context) {
 	r.t.Helper()
-	s, err := supervisor.New(r.config, &supervisor.Options{Logger: slog.New(slog.NewTextHandler(r.t.Output(), nil))})
+	s, err := supervisor.New(r.config, &supervisor.Options{
+		Logger:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
+		Prepare: r.before,
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -33,7 +33,16 @@ type Options struct {
 	Version     string        // shown in the status
 	Logger      *slog.Logger  // nil discards
 	LogsDropped func() uint64 // how many log lines were lost; nil: none
+
+	// Prepare stands before nginx's command line in the first test of its
+	// configuration, and only there: an image's entrypoint, which makes
+	// preparations for nginx and then executes it.
+	Prepare []string
 }
+
+// Serves reports whether a command line is one for Run to start: nginx, as a
+// server. Others show or test something, or are no nginx.
+func Serves(command []string) bool { return nginxctl.Serves(command) }
 
 // Supervisor runs one node: its nginx and its virtual routers.
 type Supervisor struct {

@@ -45,6 +45,45 @@ func TestFolderOfTheSocketsIsMade(t *testing.T) {
 	r.awaitHealthy()
 }
 
+// What an image's entrypoint does is done once: at a crash there is no time for it.
+func TestPreparationsAreMadeOnceBeforeTheStart(t *testing.T) {
+	r := prepare(t)
+	script, made := r.dir+"/entrypoint", r.dir+"/made"
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$*\" >>"+made+"\nexec \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.before = []string{script}
+	r.start()
+	first := r.awaitHealthy().Nginx.PID
+	kill(t, unix.SIGKILL, first)
+	r.await("replaced", func(s status.Status) bool { return s.Health.Healthy && s.Nginx.PID != 0 && s.Nginx.PID != first })
+	got, err := os.ReadFile(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The daemon directive is taken out of -g: the files may have one.
+	want := strings.Join(r.config.Nginx.Command[:len(r.config.Nginx.Command)-1], " ") + "  -t\n"
+	if string(got) != want {
+		t.Errorf("prepared for %q, want %q", got, want)
+	}
+}
+
+func TestPreparationsThatFailAreAnError(t *testing.T) {
+	for want, before := range map[string][]string{
+		"no template":              {"sh", "-c", "echo no template >&2; exit 7"},
+		"/no/entrypoint not found": {"/no/entrypoint"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			r := prepare(t)
+			r.before = before
+			r.start()
+			if err := r.awaitEnd(); !errors.Is(err, supervisor.ErrInvalid) || !strings.Contains(err.Error(), want) {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
 func TestDeadMasterIsReplaced(t *testing.T) {
 	for name, victims := range map[string]func(*run, int) []int{
 		"master":             func(_ *run, master int) []int { return []int{master} },
