@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -17,7 +18,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ngha": main})
+	testscript.Main(m, map[string]func(){"ngha": main, "in-image": inImage})
+}
+
+// inImage is `ngha entrypoint` in an image whose own entrypoint is the first
+// argument.
+func inImage() {
+	if f, ok := errors.AsType[*failure](containerCommand(os.Args[2:], os.Args[1], os.Stderr)); ok {
+		say(os.Stderr, f.Error()+"\n")
+		os.Exit(f.code)
+	}
 }
 
 // TestScripts runs the command lines in testdata/script. `exits CODE ARGS...`

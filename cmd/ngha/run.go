@@ -50,7 +50,7 @@ file.`,
 			if err != nil {
 				return fail(exitUsage, err)
 			}
-			return supervise(c, cmd.ErrOrStderr())
+			return supervise(c, nil, cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // so that nginx's own flags are not taken for ours when -- was forgotten
@@ -58,8 +58,8 @@ file.`,
 	return cmd
 }
 
-// supervise runs a node from its start to its end.
-func supervise(c config.Config, stderr io.Writer) error {
+// supervise runs a node from its start to its end. prepare may be nil.
+func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 	// Taken until the process is gone: a second one that comes as it ends must not
 	// take the place of its exit code.
 	sigs := make(chan os.Signal, 16)
@@ -70,7 +70,7 @@ func supervise(c config.Config, stderr io.Writer) error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	log := logbuf.New(stderr, 0)
-	err := runNode(c, log, isTerminal(stderr), sigs)
+	err := runNode(c, log, isTerminal(stderr), prepare, sigs)
 	if closeErr := log.Close(time.Second); err == nil && closeErr != nil {
 		// The log is lost, and this line perhaps with it, but the end was orderly.
 		say(stderr, fmt.Sprintf("ngha: write the log: %v\n", closeErr))
@@ -86,11 +86,12 @@ func supervise(c config.Config, stderr io.Writer) error {
 	return fail(exitFailed, err)
 }
 
-func runNode(c config.Config, log *logbuf.Writer, terminal bool, sigs <-chan os.Signal) error {
+func runNode(c config.Config, log *logbuf.Writer, terminal bool, prepare []string, sigs <-chan os.Signal) error {
 	s, err := supervisor.New(c, &supervisor.Options{
 		Version:     versionOf(),
 		Logger:      slog.New(handler(c.Log, log, terminal)),
 		LogsDropped: log.Dropped,
+		Prepare:     prepare,
 	})
 	if err != nil {
 		return err
