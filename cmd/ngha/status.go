@@ -16,11 +16,16 @@ import (
 
 func newStatus() *cobra.Command {
 	var f flags
-	var asJSON, watch bool
+	var asJSON, watch, onlyCheck bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the node, its nginx and its virtual routers",
-		Args:  cobra.NoArgs,
+		Long: `status shows the node, its nginx and its virtual routers.
+
+With --check it prints a sentence and exits 0 when nginx serves and every virtual
+router takes part in its election, as the active one or standing by, and 1 when
+not, or when no ngha answers. It is what a container's HEALTHCHECK asks.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.client()
 			if err != nil {
@@ -28,6 +33,14 @@ func newStatus() *cobra.Command {
 			}
 			ctx, stop := untilInterrupted(context.Background())
 			defer stop()
+			if onlyCheck {
+				sentence, err := check(ctx, c)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), sentence) // the exit code tells where nobody reads it
+				return nil
+			}
 			v := view{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), json: asJSON}
 			ask := func() (status.Status, error) {
 				s, err := c.Status(ctx)
@@ -53,6 +66,9 @@ func newStatus() *cobra.Command {
 	f.add(cmd, "config", "socket")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print everything there is, as JSON")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on: redraw every second on a terminal, print what changes elsewhere")
+	cmd.Flags().BoolVar(&onlyCheck, "check", false, "only say whether all is well, in a sentence and by the exit code")
+	cmd.MarkFlagsMutuallyExclusive("json", "check")
+	cmd.MarkFlagsMutuallyExclusive("watch", "check")
 	return cmd
 }
 
