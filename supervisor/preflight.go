@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"ngha/nginxctl"
@@ -29,8 +28,8 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	}
 	// The folder of our socket is where nginx's status socket has its place too,
 	// and nginx makes no folders.
-	if err := os.MkdirAll(filepath.Dir(s.config.Control.Socket), 0o755); err != nil {
-		return fmt.Errorf("control socket %s: %w", s.config.Control.Socket, err)
+	if err := control.MakeFolder(s.config.Control.Socket); err != nil {
+		return err
 	}
 	c, err := s.read(ctx, prepared)
 	if err != nil {

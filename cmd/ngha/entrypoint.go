@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"ngha/supervisor"
 	"ngha/supervisor/config"
+	"ngha/supervisor/control"
 )
 
 // imageEntrypoint is the script by which the official images of nginx, and those
@@ -77,7 +77,7 @@ func containerCommand(args []string, script string, stderr io.Writer) error {
 // configuration where /run is a fresh tmpfs. Who needs it will say what is wrong.
 func makeFolder(s config.Sources) {
 	if socket, err := config.Socket(s); err == nil {
-		_ = os.MkdirAll(filepath.Dir(socket), 0o755)
+		_ = control.MakeFolder(socket)
 	}
 }
 

@@ -41,8 +41,8 @@ func Listen(socket, group string) (net.Listener, error) {
 		}
 		mode = 0o660
 	}
-	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
-		return nil, fmt.Errorf("control socket %s: %w", socket, err)
+	if err := MakeFolder(socket); err != nil {
+		return nil, err
 	}
 	lock, err := acquire(socket)
 	if err != nil {
@@ -53,6 +53,21 @@ func Listen(socket, group string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket %s: %w", socket, errors.Join(err, lock.Close()))
 	}
 	return &listener{Listener: l, lock: lock}, nil
+}
+
+// MakeFolder makes the folder of socket where there is none, and fails where this
+// user may not write into it.
+func MakeFolder(socket string) error {
+	folder := filepath.Dir(socket)
+	err := os.MkdirAll(folder, 0o755)
+	if err == nil {
+		const write, search = 2, 1
+		err = os.NewSyscallError("access", syscall.Access(folder, write|search))
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("control socket %s: this user cannot write into %s: %w; give it that folder, in a container by a tmpfs or a volume, or name another socket (--socket)", socket, folder, err)
 }
 
 // Close removes the socket, then lets go of the lock.

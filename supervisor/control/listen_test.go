@@ -31,6 +31,24 @@ func TestListenMakesTheSocketForItsOwnerOnly(t *testing.T) {
 	}
 }
 
+func TestListenSaysWhatToDoAboutAFolderThatIsClosedToIt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(file, "ngha", "ngha.sock")
+	l, err := Listen(socket, "")
+	if err == nil {
+		l.Close()
+		t.Fatal("no error")
+	}
+	for _, want := range []string{socket, "cannot write into " + filepath.Dir(socket), "tmpfs", "--socket"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not contain %q", err, want)
+		}
+	}
+}
+
 func TestListenLetsAGroupIn(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "ngha.sock")
 	gid := os.Getgid() // the one group that everybody may give a file to
