@@ -152,7 +152,11 @@ func (m *machine) open() error {
 
 // pids lists the machine's processes that satisfy match, by their ids outside
 // of it.
-func (m *machine) pids(match func(pid int) bool) (PIDs, error) {
+func (m *machine) pids(match func(pid int) bool) (PIDs, error) { return pidsIn(m.pidNS, match) }
+
+// pidsIn lists the processes of a PID namespace, which is named as /proc shows
+// it, that satisfy match.
+func pidsIn(namespace string, match func(pid int) bool) (PIDs, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -165,7 +169,7 @@ func (m *machine) pids(match func(pid int) bool) (PIDs, error) {
 		}
 		// A process that has just gone has no link: not one of ours any more.
 		ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid")
-		if err == nil && ns == m.pidNS && match(pid) {
+		if err == nil && ns == namespace && match(pid) {
 			found = append(found, pid)
 		}
 	}

@@ -152,14 +152,17 @@ func (n *Node) Thaw() {
 // Nginx lists every nginx process of the node.
 func (n *Node) Nginx() PIDs {
 	n.lab.t.Helper()
-	return n.processes(func(string) bool { return true })
+	return n.processes(isAny)
 }
 
 // NginxMaster lists nginx's masters: one, or none after it was killed.
 func (n *Node) NginxMaster() PIDs {
 	n.lab.t.Helper()
-	return n.processes(func(title string) bool { return strings.HasPrefix(title, "nginx: master process") })
+	return n.processes(isMaster)
 }
+
+func isAny(string) bool          { return true }
+func isMaster(title string) bool { return strings.HasPrefix(title, "nginx: master process") }
 
 // NginxWorkers lists nginx's workers, those that are shutting down included.
 func (n *Node) NginxWorkers() PIDs {
@@ -170,16 +173,21 @@ func (n *Node) NginxWorkers() PIDs {
 // processes lists the node's nginx processes by what they call themselves.
 func (n *Node) processes(title func(string) bool) PIDs {
 	n.lab.t.Helper()
-	found, err := n.machine.pids(func(pid int) bool {
-		// A process that has just ended reads as empty.
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		return string(name) == "nginx\n" && len(command) > 0 && title(string(command))
-	})
+	found, err := n.machine.pids(isNginx(title))
 	if err != nil {
 		n.lab.t.Fatalf("list the processes of node %s: %v", n.host.name, err)
 	}
 	return found
+}
+
+// isNginx tells nginx's processes by what they call themselves.
+func isNginx(title func(string) bool) func(pid int) bool {
+	return func(pid int) bool {
+		// A process that has just ended reads as empty.
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return string(name) == "nginx\n" && len(command) > 0 && title(string(command))
+	}
 }
 
 // AwaitHolds waits until the host's kernel has the address.

@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -60,15 +61,23 @@ const statusLimit = 5 * time.Second
 
 // Status asks the node's control socket.
 func (n *Node) Status() (Status, error) {
+	// A path is a path in every network namespace.
+	s, err := askStatus(n.lab.t.Context(), n.machine.path(controlSocket))
+	if err != nil {
+		return s, fmt.Errorf("ask node %s: %w", n.host.name, err)
+	}
+	return s, nil
+}
+
+func askStatus(ctx context.Context, socket string) (Status, error) {
 	var s Status
-	ctx, cancel := context.WithTimeout(n.lab.t.Context(), statusLimit)
+	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			// A path is a path in every network namespace.
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", n.machine.path(controlSocket))
+			return d.DialContext(ctx, "unix", socket)
 		},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ngha/status", nil)
@@ -77,16 +86,13 @@ func (n *Node) Status() (Status, error) {
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return s, fmt.Errorf("ask node %s: %w", n.host.name, err)
+		return s, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("ask node %s: %s", n.host.name, resp.Status)
+		return s, errors.New(resp.Status)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		return s, fmt.Errorf("decode the status of node %s: %w", n.host.name, err)
-	}
-	return s, nil
+	return s, json.NewDecoder(resp.Body).Decode(&s)
 }
 
 // AwaitStatus waits until the node's status satisfies check, and returns it.
