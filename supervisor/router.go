@@ -31,7 +31,6 @@ func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, e
 	v := &virtualRouter{config: c, log: s.log.With("vrid", c.VRRP.VRID)}
 	o := &router.Options{
 		Logger:       v.log,
-		Checksum:     c.Checksum,
 		OnTransition: func(t vrrp.Transition) { s.hooks.Set(hookEvent(v, t.To, t.Reason)) },
 		OnContradiction: func() {
 			s.hooks.Again(c.Name) // the loser's own hooks may have undone ours

@@ -40,6 +40,10 @@ type Config struct {
 	Addrs    []netip.Prefix // the virtual addresses, with the length to install; at least one
 	Failback Failback       // default: now, the RFC's Preempt_Mode
 	Unicast  bool           // advertise to the peers of PeersChanged, and hear them alone; default: multicast
+	Routed   bool           // accept what has crossed a router on its way from a peer; Unicast only
+	Checksum ChecksumMode   // of what is sent under V3; default: PseudoHeader. Both are accepted
+	Password Password       // V2 only; default: none
+	Auth     *Auth          // signatures; default: none, and none accepted
 }
 
 // Failback says what a healthy Backup does about an Active of lower priority.

@@ -32,6 +32,18 @@
 // address is held even when every node is ill. A healthy Backup that hears an
 // Active at last resort takes over after Skew_Time, whatever its failback.
 //
+// # Whom a node believes
+//
+// A packet is read by [Parse], or by an [Authenticator] where the nodes share
+// keys, and then compared with the configuration by the machine. One that fails
+// is discarded for a [Reason], touches no timer and no other state, and is worth
+// a person's attention: [Config.Explain] says what its sender does and what would
+// mend it. So are some that are obeyed, which [Machine.Doubts] finds: to discard
+// what has another list of addresses, say, would make two Actives of one.
+//
+// An Authenticator signs with keepalived's auth_hmac trailer, and refuses what
+// is not signed with a shared key, was signed too long ago, or comes again.
+//
 // # Beyond the RFC
 //
 //   - An Active that finds that its last advertisement left more than three

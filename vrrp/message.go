@@ -38,6 +38,10 @@ type Advertisement struct {
 	Interval time.Duration
 	// Addrs are the virtual addresses: IPv4, 1-255 of them.
 	Addrs []netip.Addr
+	// Auth is how V2 authenticates itself, and Password is the password if it
+	// does by one. V3 has neither.
+	Auth     AuthType
+	Password Password
 	// Checksum tells how the checksum of a parsed advertisement was computed.
 	// AppendTo does not look at it.
 	Checksum ChecksumMode
@@ -61,7 +65,6 @@ const (
 	addrLen     = 4
 
 	typeAdvertisement = 1
-	authNone          = 0
 
 	// intervalMask keeps the 12 bits of the interval and drops the reserved
 	// ones, which are sent as zero and ignored on receipt (RFC 9568 section
@@ -83,7 +86,7 @@ func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode)
 	start := len(b)
 	b = append(b, byte(a.Version)<<4|typeAdvertisement, a.VRID, a.Priority, byte(len(a.Addrs)))
 	if a.Version == V2 {
-		b = append(b, authNone, byte(a.Interval/unitV2))
+		b = append(b, byte(a.Auth), byte(a.Interval/unitV2))
 		sum = MessageOnly
 	} else {
 		b = binary.BigEndian.AppendUint16(b, uint16(a.Interval/unitV3)&intervalMask)
@@ -94,7 +97,7 @@ func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode)
 		b = append(b, v4[:]...)
 	}
 	if a.Version == V2 {
-		b = append(b, make([]byte, authDataLen)...)
+		b = append(b, a.Password[:]...)
 	}
 	msg := b[start:]
 	binary.BigEndian.PutUint16(msg[6:], checksum(msg, src, dst, sum))
@@ -107,12 +110,12 @@ func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode)
 func Parse(p Packet) (Advertisement, error) {
 	var none Advertisement
 	src, dst := p.Src.Unmap(), p.Dst.Unmap()
-	if reason, ok := checkIP(src, dst, p.TTL); !ok {
-		return none, &DiscardError{reason}
+	if err := checkIP(src, dst, p.TTL); err != nil {
+		return none, err
 	}
 	msg := p.Payload
-	if reason, ok := checkShape(msg); !ok {
-		return none, &DiscardError{reason}
+	if err := checkShape(msg); err != nil {
+		return none, err
 	}
 	a := Advertisement{
 		Version:  Version(msg[0] >> 4),
@@ -122,59 +125,69 @@ func Parse(p Packet) (Advertisement, error) {
 	}
 	var ok bool
 	if a.Checksum, ok = verify(a.Version, msg, src, dst); !ok {
-		return none, &DiscardError{ReasonChecksum}
+		return none, discard(ReasonChecksum, 0)
 	}
 	switch {
-	case a.Version == V2 && msg[4] != authNone:
-		return none, &DiscardError{ReasonAuth}
+	case a.Version == V2 && AuthType(msg[4]) > AuthPassword:
+		return none, discard(ReasonAuth, int(msg[4]))
 	case msg[3] == 0:
-		return none, &DiscardError{ReasonCount}
+		return none, discard(ReasonCount, 0)
 	case a.VRID == 0:
-		return none, &DiscardError{ReasonVRID}
+		return none, discard(ReasonVRID, 0)
 	case a.Interval == 0:
-		return none, &DiscardError{ReasonInterval}
+		return none, discard(ReasonInterval, 0)
 	}
 	a.Addrs = addrs(msg)
+	if a.Version == V2 && AuthType(msg[4]) == AuthPassword {
+		a.Auth = AuthPassword
+		a.Password = Password(msg[len(msg)-authDataLen:])
+	}
 	return a, nil
 }
 
 // checkIP checks what the IP header says.
-func checkIP(src, dst netip.Addr, ttl uint8) (Reason, bool) {
+func checkIP(src, dst netip.Addr, ttl uint8) error {
 	switch {
 	case !src.Is4() || !dst.Is4():
-		return ReasonFamily, false
+		return discard(ReasonFamily, 0)
 	case ttl != TTL:
-		return ReasonTTL, false
+		return discard(ReasonTTL, int(ttl))
 	case src.IsUnspecified() || src.IsMulticast() || src == broadcastIPv4:
-		return ReasonSource, false
+		return discard(ReasonSource, 0)
 	}
-	return 0, true
+	return nil
 }
 
 var broadcastIPv4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // checkShape checks that msg is a message whose fields can be read.
-func checkShape(msg []byte) (Reason, bool) {
+func checkShape(msg []byte) error {
 	if len(msg) < headerLen {
-		return ReasonLength, false
+		return discard(ReasonLength, 0)
 	}
-	want := headerLen + int(msg[3])*addrLen
-	switch Version(msg[0] >> 4) {
-	case V2:
-		want += authDataLen
-	case V3:
-	default:
-		return ReasonVersion, false
-	}
+	version := Version(msg[0] >> 4)
+	want := messageLen(msg)
 	switch {
+	case version != V2 && version != V3:
+		return discard(ReasonVersion, int(version))
 	case msg[0]&0x0f != typeAdvertisement:
-		return ReasonType, false
+		return discard(ReasonType, 0)
 	case len(msg) < want:
-		return ReasonLength, false
+		return discard(ReasonLength, 0)
 	case len(msg) > want:
-		return ReasonTrailer, false
+		return discard(ReasonTrailer, len(msg)-want)
 	}
-	return 0, true
+	return nil
+}
+
+// messageLen is how long the fields of the header at the beginning of b say
+// that the message is.
+func messageLen(b []byte) int {
+	n := headerLen + int(b[3])*addrLen
+	if Version(b[0]>>4) == V2 {
+		n += authDataLen
+	}
+	return n
 }
 
 // interval reads the interval field of a message whose shape is right.

@@ -99,6 +99,9 @@ func TestParseReadsTheWireForm(t *testing.T) {
 		{"v2 authentication data is ignored", resum(edit(messageV2, 12, 'x')), func(a *vrrp.Advertisement) {
 			a.Version, a.Checksum = vrrp.V2, vrrp.MessageOnly
 		}},
+		{"v2 password (RFC 2338 section 5.3.6.2)", resum(edit(edit(messageV2, 4, 1), 12, 'x')), func(a *vrrp.Advertisement) {
+			a.Version, a.Checksum, a.Auth, a.Password = vrrp.V2, vrrp.MessageOnly, vrrp.AuthPassword, vrrp.Password{'x'}
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := v3
@@ -146,7 +149,7 @@ func TestParseDiscards(t *testing.T) {
 		{"HMAC trailer", packetOf(longest), vrrp.ReasonTrailer},
 		{"v3 checksum (5.2.8)", packetOf(edit(v3, 6, v3[6]^1)), vrrp.ReasonChecksum},
 		{"v2 checksum", packetOf(edit(v2, 7, v2[7]^1)), vrrp.ReasonChecksum},
-		{"v2 password (RFC 3768 section 5.3.6)", packetOf(resum(edit(v2, 4, 1))), vrrp.ReasonAuth},
+		{"v2 authentication header (RFC 3768 section 5.3.6)", packetOf(resum(edit(v2, 4, 2))), vrrp.ReasonAuth},
 		{"v3 count 0 (erratum 8299)", packetOf(resum(edit(v3, 3, 0)[:8])), vrrp.ReasonCount},
 		{"VRID 0", packetOf(resum(edit(v3, 1, 0))), vrrp.ReasonVRID},
 		{"v3 interval 0 (erratum 8301)", packetOf(resum(edit(v3, 5, 0))), vrrp.ReasonInterval},

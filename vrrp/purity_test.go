@@ -12,7 +12,9 @@ import (
 )
 
 // allowedImports are the pure packages that the package may use.
-var allowedImports = []string{"encoding/binary", "errors", "fmt", "net/netip", "slices", "time"}
+var allowedImports = []string{
+	"crypto/hmac", "crypto/sha256", "crypto/subtle", "encoding/binary", "errors", "fmt", "hash", "net/netip", "slices", "strings", "time",
+}
 
 // impure are the functions of allowed packages that look at the world.
 var impure = map[string][]string{

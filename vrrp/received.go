@@ -26,16 +26,20 @@ func (m *Machine) received(now time.Time, src netip.Addr, adv Advertisement) {
 }
 
 // check does the checks of RFC 9568 section 7.1 and RFC 3768 section 7.1 that
-// depend on the configuration. The list of addresses is not compared: a node
-// that is being reconfigured must not become a second Active.
+// depend on the configuration. What is no reason to discard but to tell a
+// person, an unequal list of addresses above all, is found by Config.Doubts.
 func (m *Machine) check(src netip.Addr, adv Advertisement) (Reason, bool) {
 	switch {
-	case adv.Version != m.cfg.Version:
-		return ReasonVersion, false
 	case adv.VRID != m.cfg.VRID:
 		return ReasonVRID, false
 	case src == m.source:
 		return ReasonOwnAddress, false
+	case adv.Version != m.cfg.Version:
+		return ReasonVersion, false
+	case adv.Auth != m.cfg.Password.authType():
+		return ReasonAuth, false
+	case !adv.Password.equals(m.cfg.Password):
+		return ReasonPassword, false
 	case adv.Version == V2 && adv.Interval != m.cfg.Interval:
 		return ReasonInterval, false
 	case m.cfg.Unicast && !slices.Contains(m.peers, src):

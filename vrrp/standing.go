@@ -52,6 +52,8 @@ func (m *Machine) advertisement(priority uint8) Advertisement {
 		Priority: priority,
 		Interval: m.cfg.Interval,
 		Addrs:    m.addrs,
+		Auth:     m.cfg.Password.authType(),
+		Password: m.cfg.Password,
 	}
 }
 

@@ -36,7 +36,7 @@ func (c Config) validate() error {
 	if c.Priority <= PriorityLastResort || c.Priority >= PriorityOwner {
 		errs = append(errs, fmt.Errorf("priority %d: must be 2-254", c.Priority))
 	}
-	return errors.Join(append(errs, c.validateInterval(), c.validateAddrs(), c.validateFailback())...)
+	return errors.Join(append(errs, c.validateInterval(), c.validateAddrs(), c.validateFailback(), c.validateTrust())...)
 }
 
 func (c Config) validateInterval() error {
@@ -78,4 +78,22 @@ func (c Config) validateFailback() error {
 		return fmt.Errorf("failback after %s: must be 0 with Never", f.After)
 	}
 	return nil
+}
+
+// validateTrust checks whom the virtual router believes.
+func (c Config) validateTrust() error {
+	var errs []error
+	if c.Routed && !c.Unicast {
+		errs = append(errs, errors.New("routed: must be false without Unicast"))
+	}
+	if c.Password != (Password{}) && c.Version != V2 {
+		errs = append(errs, fmt.Errorf("password: must be none under version %d", c.Version))
+	}
+	if c.Auth != nil {
+		if c.Password != (Password{}) {
+			errs = append(errs, errors.New("password: must be none with Auth"))
+		}
+		errs = append(errs, c.Auth.validate())
+	}
+	return errors.Join(errs...)
 }

@@ -29,6 +29,12 @@ func TestNewMachineNamesWhatIsOutOfRange(t *testing.T) {
 		{"group address", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("224.0.0.18/32") }, "addrs[0] 224.0.0.18/32: must be"},
 		{"twice", func(c *vrrp.Config) { c.Addrs = append(c.Addrs, netip.MustParsePrefix("198.51.100.100/32")) }, "addrs[1] 198.51.100.100/32: must be named once"},
 		{"IPv6", func(c *vrrp.Config) { c.Addrs[0] = netip.MustParsePrefix("2001:db8::100/64") }, "addrs[0] 2001:db8::100/64: must be an IPv4"},
+		{"routed multicast", func(c *vrrp.Config) { c.Routed = true }, "routed: must be false without Unicast"},
+		{"v3 password", func(c *vrrp.Config) { c.Password = vrrp.Password{1} }, "password: must be none under version 3"},
+		{"password and keys", func(c *vrrp.Config) {
+			c.Version, c.Password, c.Auth = vrrp.V2, vrrp.Password{1}, &vrrp.Auth{Monotonic: true}
+		}, "password: must be none with Auth"},
+		{"auth", func(c *vrrp.Config) { c.Auth = &vrrp.Auth{} }, "auth window 0s: must be 1s-5m0s in whole seconds"},
 		{"failback", func(c *vrrp.Config) { c.Failback.After = -1 }, "failback after -1ns: must be 0 or more"},
 		{"failback never after", func(c *vrrp.Config) { c.Failback = vrrp.Failback{Never: true, After: 1} }, "failback after 1ns: must be 0 with Never"},
 	} {

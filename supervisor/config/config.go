@@ -60,7 +60,6 @@ type VirtualRouter struct {
 	Interface string   // "": the one whose network holds the first address
 	Peers     []string // addresses or host names; empty: multicast
 	Release   bool     // unhealthy: release instead of last-resort
-	Checksum  vrrp.ChecksumMode
 	VRRP      vrrp.Config
 }
 

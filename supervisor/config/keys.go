@@ -182,7 +182,7 @@ var routerKeys = keys[VirtualRouter]{
 		name: "checksum", value: "pseudo-header", flag: "checksum", arg: "MODE", help: "of version 3: pseudo-header, as keepalived sends it, or rfc9568; both are accepted",
 		read: func(d *decoder, n *node, v *VirtualRouter) {
 			if w, ok := d.word(n, "checksum", "pseudo-header", "rfc9568"); ok && w == "rfc9568" {
-				v.Checksum = vrrp.MessageOnly
+				v.VRRP.Checksum = vrrp.MessageOnly
 			}
 		},
 	},

@@ -74,9 +74,9 @@ func exampleConfig() config.Config {
 		},
 		VirtualRouters: []config.VirtualRouter{
 			{
-				Name: "web", Interface: "eth0", Peers: []string{"198.51.100.3", "web-2"}, Release: true, Checksum: vrrp.MessageOnly,
+				Name: "web", Interface: "eth0", Peers: []string{"198.51.100.3", "web-2"}, Release: true,
 				VRRP: vrrp.Config{
-					VRID: 51, Version: vrrp.V3, Priority: 200, Interval: 300 * time.Millisecond, Failback: vrrp.Failback{After: 30 * time.Second}, Unicast: true,
+					VRID: 51, Version: vrrp.V3, Priority: 200, Interval: 300 * time.Millisecond, Failback: vrrp.Failback{After: 30 * time.Second}, Unicast: true, Checksum: vrrp.MessageOnly,
 					Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.100/32"), netip.MustParsePrefix("198.51.100.101/24")},
 				},
 			},

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 
@@ -21,6 +22,7 @@ type inbox struct {
 type wanted struct {
 	standing  *vrrp.Standing
 	peers     *[]netip.Addr
+	keys      *[]vrrp.Key
 	port      Port // excludes fault
 	fault     error
 	removed   bool
@@ -35,6 +37,19 @@ func (r *Router) SetStanding(s vrrp.Standing) {
 // SetPeers names the peers of a virtual router that is Unicast.
 func (r *Router) SetPeers(peers []netip.Addr) {
 	r.inbox.put(func(w *wanted) { w.peers = &peers })
+}
+
+// SetKeys replaces the keys of a virtual router with Auth; the first one signs
+// from now on. Where the error is not nil the old ones stay.
+func (r *Router) SetKeys(keys []vrrp.Key) error {
+	if r.config.Auth == nil {
+		return errors.New("a virtual router without Auth has no keys")
+	}
+	if err := vrrp.ValidateKeys(keys); err != nil {
+		return err
+	}
+	r.inbox.put(func(w *wanted) { w.keys = &keys })
+	return nil
 }
 
 // Attach gives the Router a Port to run on, which it owns and closes. An

@@ -3,6 +3,7 @@ package router
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"ngha/vrrp"
 )
@@ -48,7 +49,7 @@ func (r *Router) perform(actions []vrrp.Action) (failure vrrp.Event) {
 				r.log.Warn("address not released", "err", err)
 			}
 		case vrrp.Discard:
-			r.discard(a.Src, a.Reason)
+			r.discard(a.Src, vrrp.Finding{Reason: a.Reason, Adv: r.hearing})
 		case vrrp.Transition: // step reports it when all has held
 		default:
 			panic(fmt.Sprintf("router: unknown action %T", a))
@@ -61,14 +62,17 @@ func (r *Router) perform(actions []vrrp.Action) (failure vrrp.Event) {
 // those it was meant for.
 func (r *Router) send(s vrrp.Send) error {
 	to := s.To
-	if !r.unicast {
+	if !r.config.Unicast {
 		to = []netip.Addr{vrrp.GroupIPv4}
 	}
 	var failed error
 	left := len(to) == 0 // a node without peers speaks to nobody, and may
 	for _, dst := range to {
 		src := r.port.Source()
-		r.payload = s.Adv.AppendTo(r.payload[:0], src, dst, r.options.Checksum)
+		r.payload = s.Adv.AppendTo(r.payload[:0], src, dst, r.config.Checksum)
+		if r.auth != nil {
+			r.payload = r.auth.Sign(r.payload, src, time.Now())
+		}
 		err := r.port.WritePacket(vrrp.Packet{Src: src, Dst: dst, TTL: vrrp.TTL, Payload: r.payload})
 		if err != nil {
 			failed = fmt.Errorf("advertise to %s: %w", dst, err)
@@ -84,15 +88,4 @@ func (r *Router) send(s vrrp.Send) error {
 		return nil
 	}
 	return failed
-}
-
-// discard counts a refused advertisement and tells of it now and then.
-func (r *Router) discard(src netip.Addr, reason vrrp.Reason) {
-	r.counters.Discarded[reason]++
-	if n := r.discards.admit(src, reason); n > 0 {
-		r.log.Warn("advertisement discarded", "peer", src, "reason", reason.String(), "count", n)
-	}
-	if reason == vrrp.ReasonUnknownPeer && r.options.OnStranger != nil {
-		r.options.OnStranger(src)
-	}
 }

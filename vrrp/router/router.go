@@ -35,8 +35,8 @@ type Port interface {
 
 // Options tune a Router. A nil *Options, or any zero field, means the default.
 type Options struct {
-	Logger   *slog.Logger      // nil discards
-	Checksum vrrp.ChecksumMode // of what is sent; both kinds are accepted
+	Logger *slog.Logger // nil discards
+	Keys   []vrrp.Key   // of a vrrp.Config with Auth; the first one signs
 
 	// These are called from the Router's goroutine and must not block.
 
@@ -51,8 +51,8 @@ type Options struct {
 
 // Router runs one vrrp.Machine against a LAN.
 type Router struct {
+	config  vrrp.Config
 	machine *vrrp.Machine
-	unicast bool
 	options Options
 	log     *slog.Logger
 	inbox   inbox
@@ -64,17 +64,17 @@ type Router struct {
 	gone     chan struct{}
 	packets  chan heard
 	readers  sync.WaitGroup
-	payload  []byte // of the last advertisement sent, for its room
+	auth     *vrrp.Authenticator // nil: none
+	hearing  vrrp.Advertisement  // the last one received
+	payload  []byte              // of the last advertisement sent, for its room
 	counters Counters
-	discards discardLog
+	alarms   alarms
 }
 
-// heard is what a reader makes of one packet.
+// heard is a packet, and where it came from.
 type heard struct {
-	from    Port
-	src     netip.Addr
-	adv     vrrp.Advertisement
-	discard *vrrp.DiscardError // not nil: refused, adv means nothing
+	from   Port
+	packet vrrp.Packet
 }
 
 // New returns a Router for one virtual router. It does nothing until Run, and
@@ -84,9 +84,14 @@ func New(c vrrp.Config, o *Options) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Router{machine: m, unicast: c.Unicast, packets: make(chan heard, 64)}
+	r := &Router{config: c, machine: m, packets: make(chan heard, 64), alarms: alarms{interval: c.Interval}}
 	if o != nil {
 		r.options = *o
+	}
+	if c.Auth != nil {
+		if r.auth, err = vrrp.NewAuthenticator(*c.Auth, r.options.Keys); err != nil {
+			return nil, err
+		}
 	}
 	if r.log = r.options.Logger; r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -136,6 +141,11 @@ func (r *Router) receiveInbox() {
 	in := r.inbox.take()
 	if in.peers != nil {
 		r.step(vrrp.PeersChanged{Peers: *in.peers})
+	}
+	if in.keys != nil {
+		if err := r.auth.SetKeys(*in.keys); err != nil {
+			r.log.Error("keys not changed", "err", err) // SetKeys has found nothing wrong with them
+		}
 	}
 	if in.standing != nil {
 		r.step(vrrp.StandingChanged{Standing: *in.standing})
@@ -197,12 +207,8 @@ func (r *Router) read(p Port, gone <-chan struct{}) {
 				return
 			}
 		}
-		h := heard{from: p, src: packet.Src}
-		if h.adv, err = vrrp.Parse(packet); err != nil {
-			h.discard, _ = errors.AsType[*vrrp.DiscardError](err)
-		}
 		select {
-		case r.packets <- h:
+		case r.packets <- heard{p, packet}:
 		case <-gone:
 			return
 		}
@@ -221,17 +227,6 @@ func (r *Router) receivePending() {
 	}
 }
 
-func (r *Router) receive(h heard) {
-	switch {
-	case h.from != r.port: // it waited while its port was given up
-	case h.discard != nil:
-		r.discard(h.src, h.discard.Reason)
-		r.publish()
-	default:
-		r.step(vrrp.Received{Src: h.src, Adv: h.adv})
-	}
-}
-
 // step gives ev to the machine, performs what it answers, and tells the world
 // when that changed the state. A takeover that failed on the way is none: it
 // is told as a warning and nobody's hook hears of it.
@@ -241,6 +236,9 @@ func (r *Router) step(ev vrrp.Event) {
 		ev = r.perform(r.machine.Step(time.Now(), ev))
 	}
 	after := r.machine.Status()
+	if heard, ok := ev.(vrrp.Received); ok && after.Counters.Received != before.Counters.Received {
+		r.doubt(heard.Src, heard.Adv)
+	}
 	r.publish()
 
 	if after.Counters.Contradictions != before.Counters.Contradictions && r.options.OnContradiction != nil {
@@ -258,7 +256,7 @@ func (r *Router) step(ev vrrp.Event) {
 }
 
 func (r *Router) publish() {
-	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters})
+	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters, Alarms: r.alarms.shown})
 }
 
 // Status returns the latest snapshot. Any goroutine may call it.

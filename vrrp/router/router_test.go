@@ -323,7 +323,10 @@ func TestMalformedPacketsTouchNothing(t *testing.T) {
 		if after.LAN.Discarded[vrrp.ReasonTTL] != 1000 {
 			t.Errorf("discarded by TTL: %d, want 1000", after.LAN.Discarded[vrrp.ReasonTTL])
 		}
-		after.LAN = before.LAN
+		if len(after.Alarms) != 1 || after.Alarms[0].Reason != vrrp.ReasonTTL || after.Alarms[0].Src != addrB {
+			t.Errorf("alarms %+v, want one about the TTL of %s", after.Alarms, addrB)
+		}
+		after.LAN, after.Alarms = before.LAN, before.Alarms
 		if diff := cmp.Diff(before, after, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); diff != "" {
 			t.Errorf("state (-before +after):\n%s", diff)
 		}

@@ -1,17 +1,19 @@
 package router
 
 import (
-	"maps"
-	"net/netip"
 	"time"
 
 	"ngha/vrrp"
 )
 
-// Status is a snapshot of a Router: its machine's, and what it did on the LAN.
+// Status is a snapshot of a Router: its machine's, what it did on the LAN, and
+// what is wrong there.
 type Status struct {
 	vrrp.Status
 	LAN Counters
+	// Alarms are those that were current when the last one was noted; what is
+	// over by now is told by Until. It is shared and not to be written to.
+	Alarms []Alarm
 }
 
 // Counters count since New.
@@ -47,55 +49,4 @@ func (l *Lateness) observe(d time.Duration) {
 	l.Buckets[i]++
 	l.Sum += d
 	l.Max = max(l.Max, d)
-}
-
-// discardLog decides which refused packets are worth a line: the first of its
-// sender and reason, then one a minute. It remembers few senders, so that a
-// flood from many costs neither memory nor log.
-type discardLog struct{ seen map[discardKey]*discardRun }
-
-type discardKey struct {
-	src    netip.Addr
-	reason vrrp.Reason
-}
-
-type discardRun struct {
-	told  time.Time
-	count int // since told
-}
-
-const (
-	discardLogKeys  = 64
-	discardLogEvery = time.Minute
-)
-
-// admit returns how many packets a line should speak of; 0: no line.
-func (d *discardLog) admit(src netip.Addr, reason vrrp.Reason) int {
-	key, now := discardKey{src, reason}, time.Now()
-	run := d.seen[key]
-	if run == nil {
-		if len(d.seen) >= discardLogKeys && !d.forget(now) {
-			return 0
-		}
-		if d.seen == nil {
-			d.seen = make(map[discardKey]*discardRun)
-		}
-		d.seen[key] = &discardRun{told: now}
-		return 1
-	}
-	run.count++
-	if now.Sub(run.told) < discardLogEvery {
-		return 0
-	}
-	n := run.count
-	*run = discardRun{told: now}
-	return n
-}
-
-// forget drops the senders that have been quiet, and reports whether there
-// were any.
-func (d *discardLog) forget(now time.Time) bool {
-	before := len(d.seen)
-	maps.DeleteFunc(d.seen, func(_ discardKey, run *discardRun) bool { return now.Sub(run.told) >= discardLogEvery })
-	return len(d.seen) < before
 }
