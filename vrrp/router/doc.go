@@ -10,4 +10,11 @@
 // An interface may not exist yet, or come back as another one. So the LAN is
 // no parameter of New: a watcher attaches a Port when there is one and
 // detaches it, with the reason, when it is gone.
+//
+// # Alarms
+//
+// What is wrong with received advertisements, be they discarded or obeyed,
+// becomes an [Alarm] for each sender and reason, for as long as it goes on, and
+// a line in the log when it begins and once a minute then. Only a few senders
+// are remembered for each reason, so that forged ones cost no memory.
 package router

@@ -232,8 +232,8 @@ func (r *Router) receivePending() {
 // is told as a warning and nobody's hook hears of it.
 func (r *Router) step(ev vrrp.Event) {
 	before := r.machine.Status()
-	for ev != nil {
-		ev = r.perform(r.machine.Step(time.Now(), ev))
+	for next := ev; next != nil; {
+		next = r.perform(r.machine.Step(time.Now(), next))
 	}
 	after := r.machine.Status()
 	if heard, ok := ev.(vrrp.Received); ok && after.Counters.Received != before.Counters.Received {

@@ -36,14 +36,19 @@ type node struct {
 // synctest bubble.
 func start(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config) *node {
 	t.Helper()
+	return startWith(t, lan, addr, c, router.Options{})
+}
+
+// startWith is start with more options.
+func startWith(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o router.Options) *node {
+	t.Helper()
 	n := &node{port: lan.Port(addr)}
 	c.VRID, c.Addrs = 7, []netip.Prefix{virtual}
+	o.OnTransition = func(tr vrrp.Transition) { n.transitions = append(n.transitions, tr.From.String()+" "+tr.To.String()) }
+	o.OnContradiction = func() { n.rebuttals++ }
+	o.OnStranger = func(a netip.Addr) { n.strangers = append(n.strangers, a) }
 	var err error
-	n.Router, err = router.New(c, &router.Options{
-		OnTransition:    func(tr vrrp.Transition) { n.transitions = append(n.transitions, tr.From.String()+" "+tr.To.String()) },
-		OnContradiction: func() { n.rebuttals++ },
-		OnStranger:      func(a netip.Addr) { n.strangers = append(n.strangers, a) },
-	})
+	n.Router, err = router.New(c, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
