@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -23,6 +24,7 @@ type virtualRouter struct {
 	config config.VirtualRouter
 	router *router.Router
 	peers  *peerNames // nil: multicast
+	keys   *keyring   // nil: no keys, or not from a file
 	log    *slog.Logger
 	iface  atomic.Pointer[string] // the interface in use; nil: none
 }
@@ -31,6 +33,7 @@ func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, e
 	v := &virtualRouter{config: c, log: s.log.With("vrid", c.VRRP.VRID)}
 	o := &router.Options{
 		Logger:       v.log,
+		Keys:         c.Keys,
 		OnTransition: func(t vrrp.Transition) { s.hooks.Set(hookEvent(v, t.To, t.Reason)) },
 		OnContradiction: func() {
 			s.hooks.Again(c.Name) // the loser's own hooks may have undone ours
@@ -39,6 +42,9 @@ func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, e
 	if len(c.Peers) > 0 {
 		v.peers = newPeerNames(c.Peers, func(p []netip.Addr) { v.router.SetPeers(p) }, v.log)
 		o.OnStranger = func(netip.Addr) { v.peers.again() }
+	}
+	if c.KeysFile != "" {
+		v.keys = newKeyring(c.KeysFile, c.Keys, func(k []vrrp.Key) error { return v.router.SetKeys(k) }, v.log)
 	}
 	c.VRRP.Unicast = v.peers != nil
 	var err error
@@ -55,7 +61,13 @@ func (v *virtualRouter) run(ctx context.Context) error {
 	if v.peers != nil {
 		feeders.Go(func() { v.peers.run(feeding) })
 	}
+	if v.keys != nil {
+		feeders.Go(func() { v.keys.run(feeding) })
+	}
 	feeders.Go(func() { v.watch(feeding) })
+	if v.config.VRRP.Password != (vrrp.Password{}) {
+		v.log.Warn("everybody on the network can read the password: it keeps out mistakes and no attacker")
+	}
 	return v.router.Run(ctx)
 }
 
@@ -114,10 +126,36 @@ func (v *virtualRouter) standing(verdict health.Verdict) vrrp.Standing {
 
 // warnings are what a person should know of v.
 func (v *virtualRouter) warnings() []string {
-	if v.peers == nil {
-		return nil
+	var list []string
+	if v.peers != nil {
+		list = append(list, v.peers.Warnings()...)
 	}
-	return v.peers.Warnings()
+	if v.keys != nil {
+		list = append(list, v.keys.Warnings()...)
+	}
+	for _, a := range alarms(v.router.Status().Alarms, time.Now()) {
+		sender := "others"
+		if a.Sender.IsValid() {
+			sender = a.Sender.String()
+		}
+		list = append(list, fmt.Sprintf("%s: %s %s: %s", v.config.Name, sender, a.What, a.Cure))
+	}
+	return list
+}
+
+// alarms are those that are not over.
+func alarms(all []router.Alarm, now time.Time) []status.Alarm {
+	var list []status.Alarm
+	for _, a := range all {
+		if now.After(a.Until) {
+			continue
+		}
+		list = append(list, status.Alarm{
+			Name: a.Reason.String(), Sender: a.Src, Discarded: a.Reason.Discards(),
+			What: a.What, Cure: a.Cure, Since: a.Since, Count: a.Count,
+		})
+	}
+	return list
 }
 
 func (v *virtualRouter) interfaceName() string {
@@ -139,6 +177,7 @@ func (v *virtualRouter) status() status.VirtualRouter {
 		Since:     r.Since,
 		Reason:    r.Reason,
 		Addresses: v.config.VRRP.Addrs,
+		Alarms:    alarms(r.Alarms, time.Now()),
 		Counters:  counters(r),
 	}
 	if r.Active.Addr.IsValid() {

@@ -45,6 +45,13 @@ type VirtualRouterStatus struct {
 		Address  netip.Addr `json:"address"`
 		Priority int        `json:"priority"`
 	} `json:"active"`
+	Alarms []struct {
+		Name      string     `json:"name"`
+		Sender    netip.Addr `json:"sender"`
+		Discarded bool       `json:"discarded"`
+		What      string     `json:"what"`
+		Cure      string     `json:"cure"`
+	} `json:"alarms"`
 	Counters struct {
 		Sent           uint64            `json:"advertisements_sent"`
 		Received       uint64            `json:"advertisements_received"`

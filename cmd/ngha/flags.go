@@ -21,7 +21,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 	set := cmd.Flags()
 	set.SortFlags = false
 	for _, s := range config.Settings() {
-		if s.Flag == "" || len(names) > 0 && !slices.Contains(names, s.Flag) {
+		if s.Flag == "" || s.Quiet || len(names) > 0 && !slices.Contains(names, s.Flag) {
 			continue
 		}
 		v := value{name: s.Flag, arg: s.Arg, to: f}

@@ -60,7 +60,10 @@ type VirtualRouter struct {
 	Interface string   // "": the one whose network holds the first address
 	Peers     []string // addresses or host names; empty: multicast
 	Release   bool     // unhealthy: release instead of last-resort
-	VRRP      vrrp.Config
+	Group     string   // of virtual routers that move together; "": none
+	KeysFile  string   // where Keys come from, to be read again; "": the environment
+	Keys      []vrrp.Key
+	VRRP      vrrp.Config // with Auth there are Keys
 }
 
 // Hook is a command that is run for states.

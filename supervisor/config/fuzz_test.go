@@ -69,3 +69,40 @@ func placed(t *testing.T, err error, lines int) {
 		}
 	}
 }
+
+// FuzzKeys: whatever a text with keys has in it, reading it does not panic, what
+// has no fault can be used, and no fault shows what may be a key.
+func FuzzKeys(f *testing.F) {
+	for _, seed := range []struct{ why, text string }{
+		{"hexadecimal", "1 hex:" + strings.Repeat("0f", 32)},
+		{"a text, with blanks", "255\t sixteen bytes and another sixteen. "},
+		{"two, a comment and an empty line", "# new\n2 " + strings.Repeat("b", 32) + "\n\n1 " + strings.Repeat("a", 64) + "\r\n"},
+		{"too short", "1 hex:" + strings.Repeat("0f", 31)},
+		{"half an octet", "1 hex:" + strings.Repeat("0f", 32) + "0"},
+		{"the same id twice", "1 " + strings.Repeat("a", 32) + "\n1 " + strings.Repeat("b", 32)},
+		{"ids out of range", "0 " + strings.Repeat("a", 32) + "\n256 " + strings.Repeat("a", 32) + "\n-1 " + strings.Repeat("a", 32)},
+		{"the id was forgotten", strings.Repeat("a", 32)},
+		{"not UTF-8", "1 " + strings.Repeat("\xff", 32)},
+	} {
+		f.Add(seed.text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Load(config.Sources{
+			File:    "/none.yaml",
+			Environ: []string{"NGHA_VRID=7", "NGHA_VIP=198.51.100.100", "NGHA_AUTH_KEYS=" + text},
+		})
+		if err == nil {
+			v := c.VirtualRouters[0]
+			if err := vrrp.ValidateKeys(v.Keys); err != nil && text != "" {
+				t.Errorf("keys of %q: %v", text, err)
+			}
+			return
+		}
+		for _, word := range strings.Fields(text) {
+			word = strings.TrimPrefix(word, "hex:")
+			if len(word) > 8 && strings.Contains(err.Error(), word) && !strings.Contains("hexadecimal characters", word) {
+				t.Errorf("%q is shown: %v", word, err)
+			}
+		}
+	})
+}

@@ -13,6 +13,7 @@ type key[T any] struct {
 	flag  string // "": the file alone can say it
 	arg   string // what stands for the flag's value in help texts
 	many  bool   // the flag may be repeated
+	quiet bool   // the environment can say it and no flag: whoever is on the machine can read those
 	help  string // one line
 	read  func(d *decoder, n *node, to *T)
 	below []Setting // of a nested mapping
@@ -108,7 +109,7 @@ func (ks keys[T]) settings(prefix string) []Setting {
 	var ss []Setting
 	for _, k := range ks {
 		if k.below == nil {
-			ss = append(ss, Setting{Key: prefix + k.name, Flag: k.flag, Arg: k.arg, Many: k.many, Default: k.value, Help: k.help})
+			ss = append(ss, Setting{Key: prefix + k.name, Flag: k.flag, Arg: k.arg, Many: k.many, Quiet: k.quiet, Default: k.value, Help: k.help})
 		}
 		for _, s := range k.below {
 			s.Key = prefix + s.Key
@@ -156,7 +157,10 @@ var keepalived = map[string]string{
 	"router_id":         "write `node: NAME`",
 	"weight":            "leave it out: there are no weights, an ill node steps down",
 	"state":             "leave it out: every node begins as backup, the priority decides",
-	"authentication":    "leave it out: VRRP has none any more",
+	"authentication":    "write `password` or `password_file`, with `version: 2`",
+	"auth_type":         "leave it out, and write `password` or `password_file`, with `version: 2`",
+	"auth_pass":         "write `password`, or `password_file`, with `version: 2`",
+	"auth_hmac":         "write `auth: {keys_file: FILE}`",
 	"virtual_routes":    "leave it out: routes are the host's own business",
 }
 

@@ -191,6 +191,29 @@ var routerKeys = keys[VirtualRouter]{
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.Peers = d.peers(n) },
 	},
 	{
+		name: "allow_routed", value: "false", help: "true: a peer may be behind a router; otherwise TTL 255 is demanded of what it sends",
+		read: func(d *decoder, n *node, v *VirtualRouter) {
+			w, _ := d.word(n, "answer", "false", "true")
+			v.VRRP.Routed = w == "true"
+		},
+	},
+	{
+		name: "password", flag: "password", arg: "TEXT", quiet: true, help: "of version 2, up to 8 bytes, beside old routers that have one; everybody on the network can read it",
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Password = d.password(n) },
+	},
+	{
+		name: "password_file", flag: "password-file", arg: "FILE", help: "a file of mode 0600 with the password",
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Password = d.passwordFile(n) },
+	},
+	{
+		name: "auth", value: "{}", below: authKeys.settings("auth."),
+		read: func(d *decoder, n *node, v *VirtualRouter) { d.auth(n, v) },
+	},
+	{
+		name: "group", help: "a name that virtual routers share which move together: each of them must be fit to, or none of them is active here",
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.Group, _ = d.name(n, "group") },
+	},
+	{
 		name: "failback", value: "now", flag: "failback", arg: "WORDS", help: "when a better node takes the addresses back: now, \"after 30s\" (of health) or never",
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Failback = d.failback(n) },
 	},

@@ -112,7 +112,7 @@ func (s Sources) tree(gs []given) (*node, Errors) {
 		}
 		return nil, Errors{fault(at, fmt.Sprintf("read the configuration: %v", err), "name a file that can be read, as YAML")}
 	}
-	from.lines = strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	from.lines = masked(strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"))
 	root, err := parse(from, text)
 	if err != nil {
 		e, ok := errors.AsType[*Error](err)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"os"
@@ -45,13 +46,25 @@ virtual_routers:
     version: 3
     checksum: rfc9568
     peers: [198.51.100.3, web-2]
+    allow_routed: true
+    auth: {keys_file: KEYS, mode: permissive, replay: time, window: 10s}
+    group: edge
     failback: after 30s
     unhealthy: release
   - vrid: 52
     addresses: 203.0.113.100
     version: 2
     interval: 2s
+    password: secret
     failback: never
+  - vrid: 53
+    addresses: 203.0.113.101
+    version: 2
+    password_file: PASSWORD
+    priority: 200
+    failback: after 30s
+    unhealthy: release
+    group: edge
 hooks:
   - {on: [active, backup, stopped], exec: [/bin/sh, -x], timeout: 3s}
   - on: active
@@ -60,6 +73,23 @@ control: {socket: /run/web/ngha.sock, group: root}
 metrics: {listen: ":9651"}
 log: {format: json, level: debug}
 `
+
+// secrets returns text with the names of two files in it, one with keys and
+// one with a password.
+func secrets(t *testing.T, text string) string {
+	t.Helper()
+	keys := secretFile(t, "# the new one signs\n2 hex:"+strings.Repeat("0f", 32)+"\n\n1\tsixteen bytes and another sixteen.\n")
+	return strings.NewReplacer("KEYS", keys, "PASSWORD", secretFile(t, "hush\n")).Replace(text)
+}
+
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
 
 func exampleConfig() config.Config {
 	return config.Config{
@@ -74,9 +104,11 @@ func exampleConfig() config.Config {
 		},
 		VirtualRouters: []config.VirtualRouter{
 			{
-				Name: "web", Interface: "eth0", Peers: []string{"198.51.100.3", "web-2"}, Release: true,
+				Name: "web", Interface: "eth0", Peers: []string{"198.51.100.3", "web-2"}, Release: true, Group: "edge",
+				Keys: []vrrp.Key{{ID: 2, Secret: bytes.Repeat([]byte{0x0f}, 32)}, {ID: 1, Secret: []byte("sixteen bytes and another sixteen.")}},
 				VRRP: vrrp.Config{
 					VRID: 51, Version: vrrp.V3, Priority: 200, Interval: 300 * time.Millisecond, Failback: vrrp.Failback{After: 30 * time.Second}, Unicast: true, Checksum: vrrp.MessageOnly,
+					Routed: true, Auth: &vrrp.Auth{Mode: vrrp.AuthPermissive, Window: 10 * time.Second},
 					Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.100/32"), netip.MustParsePrefix("198.51.100.101/24")},
 				},
 			},
@@ -84,7 +116,14 @@ func exampleConfig() config.Config {
 				Name: "vrid-52",
 				VRRP: vrrp.Config{
 					VRID: 52, Version: vrrp.V2, Priority: 100, Interval: 2 * time.Second, Failback: vrrp.Failback{Never: true},
-					Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.100/32")},
+					Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.100/32")}, Password: vrrp.Password{'s', 'e', 'c', 'r', 'e', 't'},
+				},
+			},
+			{
+				Name: "vrid-53", Release: true, Group: "edge",
+				VRRP: vrrp.Config{
+					VRID: 53, Version: vrrp.V2, Priority: 200, Interval: time.Second, Failback: vrrp.Failback{After: 30 * time.Second},
+					Addrs: []netip.Prefix{netip.MustParsePrefix("203.0.113.101/32")}, Password: vrrp.Password{'h', 'u', 's', 'h'},
 				},
 			},
 		},
@@ -121,14 +160,20 @@ func load(t *testing.T, s config.Sources) config.Config {
 }
 
 func TestEveryKeyIsRead(t *testing.T) {
-	if diff := cmp.Diff(exampleConfig(), load(t, file(t, example)), compareAddrs); diff != "" {
+	got := load(t, file(t, secrets(t, example)))
+	if got.VirtualRouters[0].KeysFile == "" {
+		t.Error("the file that the keys are in is not known")
+	}
+	got.VirtualRouters[0].KeysFile = ""
+	if diff := cmp.Diff(exampleConfig(), got, compareAddrs); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
 
 func TestTheExampleHasEveryKey(t *testing.T) {
 	for _, s := range config.Settings() {
-		if _, name, _ := strings.Cut(s.Key, "."); !strings.Contains(example, name+":") {
+		name := s.Key[strings.LastIndex(s.Key, ".")+1:]
+		if !strings.Contains(example, name+":") && s.Key != "virtual_routers[].auth.keys" { // which no file may have
 			t.Errorf("no key %s in the example", s.Key)
 		}
 	}

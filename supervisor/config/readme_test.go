@@ -46,7 +46,10 @@ func settingsTable() string {
 		if s.Key != "" {
 			key = "`" + s.Key + "`"
 		}
-		if s.Flag != "" {
+		switch {
+		case s.Quiet:
+			flag = fmt.Sprintf("`%s`", s.Env())
+		case s.Flag != "":
 			flag = fmt.Sprintf("`--%s`, `%s`", s.Flag, s.Env())
 		}
 		if s.Default != "" {

@@ -86,9 +86,65 @@ func routersTogether(d *decoder, ns []*node, vs []VirtualRouter) {
 		if _, given := ns[i].child("checksum"); given && vs[i].VRRP.Version == vrrp.V2 {
 			d.fault(ns[i].at("checksum"), "the checksum can be chosen under version 3 only", "leave checksum out, or version 2")
 		}
+		d.trust(ns[i], vs[i])
 		d.ownPeers(ns[i], vs[i])
 		for j := range i {
 			d.unlike(ns[j], ns[i], vs[j], vs[i])
+		}
+	}
+	d.groups(ns, vs)
+}
+
+// trust checks that what v believes others by goes together.
+func (d *decoder) trust(n *node, v VirtualRouter) {
+	_, auth := n.child("auth")
+	for _, key := range []string{"password", "password_file"} {
+		at := n.at(key)
+		if _, given := n.child(key); !given {
+			continue
+		}
+		switch _, other := n.child("password"); {
+		case key == "password_file" && other:
+			d.fault(at, "there are two sources of the password", "leave out password or password_file")
+		case auth:
+			d.fault(at, "a password beside auth, which is better", "leave one of them out")
+		case v.VRRP.Version == vrrp.V3:
+			d.fault(at, "VRRP version 3 knows no password", "use auth with a keys_file, or version 2 on all nodes")
+		}
+	}
+	if v.VRRP.Routed && !v.VRRP.Unicast {
+		d.fault(n.at("allow_routed"), "multicast crosses no router", "list the other nodes in peers, or leave allow_routed out")
+	}
+}
+
+// groups checks the virtual routers that move together. Of two nodes the same
+// one must be the better in each of them.
+func (d *decoder) groups(ns []*node, vs []VirtualRouter) {
+	first := make(map[string]int)
+	members := make(map[string]int)
+	for i, v := range vs {
+		if v.Group == "" {
+			continue
+		}
+		members[v.Group]++
+		if members[v.Group] == 1 {
+			first[v.Group] = i
+			continue
+		}
+		a := vs[first[v.Group]]
+		for key, same := range map[string]bool{
+			"priority":  v.VRRP.Priority == a.VRRP.Priority,
+			"failback":  v.VRRP.Failback == a.VRRP.Failback,
+			"unhealthy": v.Release == a.Release,
+		} {
+			if !same {
+				d.fault(ns[i].at(key), fmt.Sprintf("another %s than %s has, in the same group", key, a.Name), "give all of group "+v.Group+" the same one")
+			}
+		}
+	}
+	for group, n := range members {
+		if i := first[group]; n == 1 {
+			d.fault(ns[i].at("group"), fmt.Sprintf("nobody else is in group %s", group), "name the same group at every virtual router that shall move with this one, or leave it out")
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Setting struct {
 	Flag    string // without dashes; "": the file alone
 	Arg     string // what stands for the flag's value in help texts
 	Many    bool   // the flag may be repeated and take several values with commas
+	Quiet   bool   // a secret: there is the environment variable, and no flag
 	Default string // as one would write it in the file; "": none
 	Help    string // one line
 }
@@ -68,7 +69,7 @@ func (s Sources) given() ([]given, Errors) {
 		n := env[setting.Env()]
 		var values []string
 		for _, f := range s.Flags {
-			if f.Name == setting.Flag {
+			if f.Name == setting.Flag && !setting.Quiet {
 				values = append(values, f.Value)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 type source struct {
 	name  string
 	rank  int      // the order in which faults are shown
-	lines []string // of a file; nil for the others
+	lines []string // of a file, as they may be shown; nil for the others
 }
 
 // The ranks of sources.

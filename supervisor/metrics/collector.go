@@ -62,6 +62,7 @@ var (
 	vrSent       = router("advertisements_sent_total", "Advertisements sent.")
 	vrReceived   = router("advertisements_received_total", "Valid advertisements received.")
 	vrDiscarded  = router("advertisements_discarded_total", "Advertisements refused, by reason.", "reason")
+	vrAlarms     = router("alarms", "Senders of advertisements that something is wrong with, by what it is; `ngha status` has the words.", "alarm")
 	vrChecksums  = router("checksums_total", "Advertisements of version 3 received, by how their checksum was computed.", "checksum")
 	vrZeroSent   = router("priority_zero_sent_total", "Advertisements sent with priority 0.")
 	vrZeroHeard  = router("priority_zero_received_total", "Advertisements received with priority 0.")
@@ -208,6 +209,13 @@ func (s sink) router(v status.VirtualRouter) {
 	s.count(vrChecksums, c.ChecksumsRFC9568, name, vrid, "rfc9568")
 	for reason, n := range c.Discarded {
 		s.count(vrDiscarded, n, name, vrid, reason)
+	}
+	senders := make(map[string]int)
+	for _, a := range v.Alarms {
+		senders[a.Name]++
+	}
+	for alarm, n := range senders {
+		s.gauge(vrAlarms, float64(n), name, vrid, alarm)
 	}
 	s.count(vrZeroSent, c.PriorityZeroSent, name, vrid)
 	s.count(vrZeroHeard, c.PriorityZeroReceived, name, vrid)

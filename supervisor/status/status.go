@@ -92,7 +92,19 @@ type VirtualRouter struct {
 	Reason    string         `json:"reason"`    // of the last transition, or why it stays in Initialize
 	Addresses []netip.Prefix `json:"addresses"`
 	Active    *Peer          `json:"active,omitempty"` // who holds the addresses as far as we know; nil: nobody heard
+	Alarms    []Alarm        `json:"alarms,omitempty"` // current ones, the oldest first; the node's Warnings tell of them too
 	Counters  Counters       `json:"counters"`
+}
+
+// Alarm is something that is wrong with the advertisements that a node hears.
+type Alarm struct {
+	Name      string     `json:"name"`      // "version", "other addresses": the same words count discarded ones
+	Sender    netip.Addr `json:"sender"`    // "": several more, one of whom What is about
+	Discarded bool       `json:"discarded"` // false: what the advertisements say is done all the same
+	What      string     `json:"what"`      // what the sender does, to be read behind its address
+	Cure      string     `json:"cure"`
+	Since     time.Time  `json:"since"`
+	Count     uint64     `json:"count"` // of advertisements since Since
 }
 
 // Peer is a node as its advertisements show it.
