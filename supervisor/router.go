@@ -133,7 +133,11 @@ func (v *virtualRouter) warnings() []string {
 	if v.keys != nil {
 		list = append(list, v.keys.Warnings()...)
 	}
-	for _, a := range alarms(v.router.Status().Alarms, time.Now()) {
+	now := v.router.Status()
+	if now.Held != "" {
+		list = append(list, fmt.Sprintf("%s is held back: %s", v.config.Name, now.Held))
+	}
+	for _, a := range alarms(now.Alarms, time.Now()) {
 		sender := "others"
 		if a.Sender.IsValid() {
 			sender = a.Sender.String()
@@ -171,6 +175,7 @@ func (v *virtualRouter) status() status.VirtualRouter {
 	s := status.VirtualRouter{
 		Name:      v.config.Name,
 		VRID:      v.config.VRRP.VRID,
+		Group:     v.config.Group,
 		Interface: v.interfaceName(),
 		State:     r.State.String(),
 		Priority:  r.Priority,

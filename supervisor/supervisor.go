@@ -125,13 +125,14 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	for _, check := range c.Checks {
 		s.gate.Checks = append(s.gate.Checks, check.Name)
 	}
-	for _, v := range c.VirtualRouters {
+	for _, v := range grouped(c.VirtualRouters) {
 		r, err := s.newVirtualRouter(v)
 		if err != nil {
 			return nil, fmt.Errorf("virtual router %s: %w", v.Name, err)
 		}
 		s.routers = append(s.routers, r)
 	}
+	bind(s.routers)
 	s.publish()
 	return s, nil
 }

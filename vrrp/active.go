@@ -25,6 +25,8 @@ const (
 // active is what an Active knows.
 type active struct {
 	since  time.Time // of the takeover
+	cause  time.Time // what made a group's leader take over began then
+	tie    time.Time // until when a group's follower leaves a tie to its leader
 	advert time.Time // Adver_Timer
 
 	trial    bool      // the last Acquire before this reign failed, and none has held since
@@ -186,6 +188,9 @@ func (m *Machine) sendFailed(now time.Time, err error) {
 	a.lastSent, a.sendErr = a.prevSent, err
 	a.acquired = time.Time{} // it was left out
 	if a.lastSent.IsZero() {
+		if m.cfg.Group.Follows {
+			m.retry.fail(now) // or its leader would claim and release again and again
+		}
 		m.stepAside(now, fmt.Sprintf("advertisement not sent: %v", err))
 		return
 	}
@@ -195,6 +200,9 @@ func (m *Machine) sendFailed(now time.Time, err error) {
 // acquireFailed handles AcquireFailed: who cannot hold the addresses gives
 // them up and stays out of the election for a while.
 func (m *Machine) acquireFailed(now time.Time, err error) {
+	if m.state == Backup && m.cfg.Group.Follows {
+		m.retry.fail(now) // it was a trial
+	}
 	if m.state != Active {
 		return
 	}
@@ -259,7 +267,7 @@ func (m *Machine) receivedActive(now time.Time, src netip.Addr, adv Advertisemen
 		if adv.Priority != PriorityRelease {
 			m.succeeded(now, src)
 		}
-	case outranks(adv.Priority, src, m.priority(), m.source):
+	case outranks(adv.Priority, src, m.priority(), m.source) && !m.tied(now, adv):
 		m.yield(now, src, adv)
 	default:
 		m.contradicted(now, adv)

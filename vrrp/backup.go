@@ -17,6 +17,7 @@ type backup struct {
 	adver    time.Duration // Active_Adver_Interval
 	failback time.Time     // zero: not running
 	heard    heard         // the Active
+	held     string        // why the group does not let this node take over; "": it was not asked
 }
 
 // wait is how long a Backup listens before it takes over.
@@ -63,7 +64,7 @@ func (m *Machine) waitEnd(w wait, since time.Time) time.Time {
 // down is when the node takes over unless it hears something; zero while it
 // may not.
 func (m *Machine) down() time.Time {
-	if !m.electable() {
+	if !m.electable() || m.cfg.Group.Follows {
 		return time.Time{}
 	}
 	return m.waitEnd(m.backup.wait, m.backup.since)
@@ -88,7 +89,7 @@ func (m *Machine) alive(now time.Time) bool {
 // listening is the earliest instant at which the silence so far means
 // something: a takeover or, for a node that may not, that nobody is Active.
 func (m *Machine) listening() time.Time {
-	if m.electable() {
+	if m.electable() && !m.cfg.Group.Follows && m.backup.held == "" {
 		return earliest(m.down(), m.backup.failback)
 	}
 	return m.heardUntil()
@@ -96,7 +97,7 @@ func (m *Machine) listening() time.Time {
 
 // backupDeadline is Deadline in Backup.
 func (m *Machine) backupDeadline() time.Time {
-	return earliest(m.listening(), m.retry.until)
+	return earliest(m.listening(), m.retry.until, m.fit())
 }
 
 // wakeBackup starts to listen anew when nobody served the deadline in time:
@@ -113,14 +114,29 @@ func (m *Machine) backupTimer(now time.Time) {
 	if due(m.retry.until, now) {
 		m.retry.until = time.Time{}
 		b.since, b.wait = now, waitFull
+		if m.cfg.Group.Follows { // its leader shall not claim anything before this is known to hold
+			m.do(Acquire{}, Release{})
+		}
 	}
-	switch {
-	case due(m.down(), now):
-		m.takeOver(now, m.whyDown(now))
-	case due(b.failback, now):
-		m.takeOver(now, fmt.Sprintf("failback %s: %s", m.cfg.Failback, b.heard.peer.isLower()))
-	case due(m.heardUntil(), now):
+	m.group.listened = m.group.listened || due(m.fit(), now)
+	if b.held == "" {
+		m.claim(now)
+	}
+	if m.state == Backup && due(m.heardUntil(), now) {
 		b.heard = heard{}
+	}
+}
+
+// claim takes over if it is time to and the group, if there is one, lets it.
+func (m *Machine) claim(now time.Time) {
+	b := &m.backup
+	switch {
+	case m.cfg.Group.Follows: // its leader does, for all
+	case due(m.down(), now):
+		m.takeOverWithGroup(now, b.since, m.whyDown(now))
+	case due(b.failback, now):
+		began := b.failback.Add(-m.cfg.Failback.After)
+		m.takeOverWithGroup(now, began, fmt.Sprintf("failback %s: %s", m.cfg.Failback, b.heard.peer.isLower()))
 	}
 }
 
@@ -168,15 +184,18 @@ func (m *Machine) heardRelease(now time.Time, src netip.Addr) {
 	if b.heard.peer.Addr == src {
 		b.heard, b.failback = heard{}, time.Time{}
 	}
+	if b.heard.at.IsZero() { // nobody else is Active: it counts for a group as a whole
+		m.group.released, m.group.by = now, src
+	}
 	m.hasten(now, waitReleased, src)
 }
 
-// hasten shortens the wait to w from now, if that is shorter: an advertisement
-// that comes again and again must not put the takeover off.
-func (m *Machine) hasten(now time.Time, w wait, by netip.Addr) {
+// hasten shortens the wait to w from since on, if that is shorter: an
+// advertisement that comes again and again must not put the takeover off.
+func (m *Machine) hasten(since time.Time, w wait, by netip.Addr) {
 	b := &m.backup
-	if m.waitEnd(w, now).Before(m.waitEnd(b.wait, b.since)) {
-		b.since, b.wait, b.by = now, w, by
+	if m.waitEnd(w, since).Before(m.waitEnd(b.wait, b.since)) {
+		b.since, b.wait, b.by, b.held = since, w, by, ""
 	}
 }
 
@@ -188,6 +207,7 @@ func (m *Machine) hear(now time.Time, src netip.Addr, adv Advertisement) bool {
 		return false
 	}
 	*h = heard{Peer{src, adv.Priority}, now, learned(adv)}
+	m.group.released = time.Time{}
 	return true
 }
 
@@ -199,7 +219,7 @@ func learned(adv Advertisement) time.Duration { return max(adv.Interval, minLear
 func (m *Machine) follow(now time.Time, src netip.Addr, adv Advertisement) {
 	m.hear(now, src, adv)
 	b := &m.backup
-	b.since, b.wait, b.adver = now, waitFull, learned(adv)
+	b.since, b.wait, b.adver, b.held = now, waitFull, learned(adv), ""
 	switch after := m.cfg.Failback.After; {
 	case adv.Priority >= m.priority():
 		b.failback = time.Time{}
@@ -223,9 +243,8 @@ func (m *Machine) backupStanding(now time.Time) {
 	case m.alive(now) && b.heard.peer.Priority == PriorityLastResort:
 		b.since, b.wait, b.by = now, waitLastResort, b.heard.peer.Addr
 	}
-	if due(m.down(), now) {
-		m.takeOver(now, m.whyDown(now))
-	}
+	b.held = ""
+	m.claim(now)
 }
 
 // short formats d as a person would say it.

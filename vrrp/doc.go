@@ -44,6 +44,12 @@
 // An Authenticator signs with keepalived's auth_hmac trailer, and refuses what
 // is not signed with a shared key, was signed too long ago, or comes again.
 //
+// # Groups
+//
+// Virtual routers of one node can move together: see [Group]. Each has a Machine
+// of its own, which tells the others what they have to know ([Machine.Member])
+// and is told of them ([GroupChanged]).
+//
 // # Beyond the RFC
 //
 //   - An Active that finds that its last advertisement left more than three

@@ -27,6 +27,12 @@ type (
 	// then, and when the list is empty, it has none and speaks to nobody.
 	PeersChanged struct{ Peers []netip.Addr }
 
+	// GroupChanged tells a virtual router in a Group how the others are: its
+	// leader, or, if it is the leader, all others. It is stepped when the Member
+	// of one of them has changed, or its own if it is not the leader, and by a
+	// leader before each Timer.
+	GroupChanged struct{ Others []Member }
+
 	// AddressRemoved: somebody else took a virtual address off the interface.
 	AddressRemoved struct{}
 
@@ -52,6 +58,7 @@ func (Shutdown) event()        {}
 func (Received) event()        {}
 func (StandingChanged) event() {}
 func (PeersChanged) event()    {}
+func (GroupChanged) event()    {}
 func (AddressRemoved) event()  {}
 func (SendFailed) event()      {}
 func (AcquireFailed) event()   {}

@@ -29,6 +29,7 @@ type Machine struct {
 	verdict  Standing     // the last one that was not Pending
 	ended    bool         // Shutdown was asked for; there is no way back
 	retry    retry
+	group    group
 
 	// What only one state knows lives in that state's variable, which is
 	// cleared when the state is left: no deadline outlives its state.
@@ -76,6 +77,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.standingChanged(now, ev.Standing)
 	case PeersChanged:
 		m.peersChanged(now, ev.Peers)
+	case GroupChanged:
+		m.groupChanged(now, ev.Others)
 	case AddressRemoved:
 		m.addressRemoved(now)
 	case SendFailed:
@@ -119,6 +122,7 @@ func (m *Machine) enter(now time.Time, to State, reason string) {
 		m.counters.BecameActive++
 	case m.state == Active:
 		m.counters.LeftActive++
+		m.group.left = now
 	}
 	m.state, m.since, m.reason = to, now, reason
 	if to != Backup {
@@ -149,6 +153,7 @@ func (m *Machine) startup(now time.Time, source netip.Addr) {
 	m.source = source
 	if m.state == Initialize {
 		m.becomeBackup(now, "started")
+		m.group.joined, m.group.listened = now, false
 	}
 }
 
@@ -235,6 +240,7 @@ func (m *Machine) Status() Status {
 		Reason:   m.reason,
 		Standing: m.standing,
 		Priority: m.priority(),
+		Held:     m.held(),
 		Counters: m.counters,
 	}
 	switch m.state {

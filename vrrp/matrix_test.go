@@ -44,7 +44,7 @@ var given = map[string]func(*testing.T) *bench{
 
 // events are the names of all events in the matrix.
 var events = []string{
-	"startup", "shutdown", "received", "standing", "peers", "address-removed",
+	"startup", "shutdown", "received", "standing", "peers", "group", "address-removed",
 	"send-failed", "acquire-failed", "suspended", "fault", "timer",
 }
 
@@ -69,6 +69,7 @@ var matrix = []struct {
 	{"initialize/received/invalid", 0, heard(self, 250), nil, none},
 	{"initialize/standing/out", 0, standing(vrrp.Out), nil, none},
 	{"initialize/peers", 0, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, none},
+	{"initialize/group", 0, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, none}, // it is in none
 	{"initialize/address-removed", 0, vrrp.AddressRemoved{}, nil, none},
 	{"initialize/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, none},
 	{"initialize/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom}, nil, none},
@@ -93,6 +94,7 @@ var matrix = []struct {
 	{"backup/standing/out", time.Second, standing(vrrp.Out), nil, none},
 	{"backup/standing/same", time.Second, standing(vrrp.Healthy), nil, down - time.Second},
 	{"backup/peers", time.Second, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, down - time.Second},
+	{"backup/group", time.Second, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, down - time.Second}, // it is in none
 	{"backup/address-removed", time.Second, vrrp.AddressRemoved{}, nil, down - time.Second},
 	{"backup/send-failed", time.Second, vrrp.SendFailed{Err: errBoom}, nil, down - time.Second},
 	{"backup/acquire-failed", time.Second, vrrp.AcquireFailed{Err: errBoom}, nil, down - time.Second},
@@ -128,6 +130,7 @@ var matrix = []struct {
 	{"active/standing/out", 100 * ms, standing(vrrp.Out),
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: out")), none},
 	{"active/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 400 * ms},
+	{"active/group", 100 * ms, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, 400 * ms}, // it is in none
 	{"active/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
 	{"active/send-failed/at-takeover", 0, vrrp.SendFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down},
@@ -155,6 +158,7 @@ var matrix = []struct {
 		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "stepped down: out")), none},
 	{"last-resort/standing/pending", 100 * ms, standing(vrrp.Pending), nil, 400 * ms},
 	{"last-resort/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 400 * ms},
+	{"last-resort/group", 100 * ms, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, 400 * ms}, // it is in none
 	{"last-resort/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
 	{"last-resort/send-failed", 0, vrrp.SendFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down1},
@@ -178,6 +182,7 @@ var matrix = []struct {
 	{"unicast/peers/gained", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{lower, higher}}, acts(send(200, lower, higher)), 400 * ms},
 	{"unicast/peers/same", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{lower}}, nil, 400 * ms},
 	{"unicast/peers/lost", 100 * ms, vrrp.PeersChanged{}, nil, 400 * ms},
+	{"unicast/group", 100 * ms, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, 400 * ms}, // it is in none
 	{"unicast/address-removed", 100 * ms, vrrp.AddressRemoved{}, acts(vrrp.Acquire{}, vrrp.Announce{}), 400 * ms},
 	{"unicast/send-failed", 0, vrrp.SendFailed{Err: errBoom},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "advertisement not sent: boom")), down},
@@ -202,6 +207,7 @@ var matrix = []struct {
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "shut down: out")), none},
 	{"lingering/standing/pending", 100 * ms, standing(vrrp.Pending), nil, 900 * ms},
 	{"lingering/peers", 100 * ms, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, 900 * ms},
+	{"lingering/group", 100 * ms, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, 900 * ms}, // it is in none
 	{"lingering/address-removed", 100 * ms, vrrp.AddressRemoved{}, nil, 900 * ms},
 	{"lingering/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, time.Second},
 	{"lingering/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom},
@@ -221,6 +227,7 @@ var matrix = []struct {
 	{"ended/received", 0, heard(higher, 250), nil, none},
 	{"ended/standing", 0, standing(vrrp.Out), nil, none},
 	{"ended/peers", 0, vrrp.PeersChanged{Peers: []netip.Addr{higher}}, nil, none},
+	{"ended/group", 0, vrrp.GroupChanged{Others: []vrrp.Member{{Unfit: "no carrier"}}}, nil, none}, // it is in none
 	{"ended/address-removed", 0, vrrp.AddressRemoved{}, nil, none},
 	{"ended/send-failed", 0, vrrp.SendFailed{Err: errBoom}, nil, none},
 	{"ended/acquire-failed", 0, vrrp.AcquireFailed{Err: errBoom}, nil, none},

@@ -19,7 +19,10 @@ type Status struct {
 	// Active is who holds the addresses as far as is known: this node itself
 	// while it is Active, else the last one heard while it is not overdue.
 	// The zero Peer means nobody.
-	Active   Peer
+	Active Peer
+	// Held is why a member of a Group is not Active although nobody better was
+	// heard; "" is the rule.
+	Held     string
 	Counters Counters
 }
 

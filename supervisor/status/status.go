@@ -85,11 +85,12 @@ type Connections struct {
 type VirtualRouter struct {
 	Name      string         `json:"name"`
 	VRID      uint8          `json:"vrid"`
-	Interface string         `json:"interface"` // "" while none is found
-	State     string         `json:"state"`     // "initialize", "backup", "active"
-	Priority  uint8          `json:"priority"`  // what it takes part with now: 1 at last resort, 0 while out
-	Since     time.Time      `json:"since"`     // of State
-	Reason    string         `json:"reason"`    // of the last transition, or why it stays in Initialize
+	Group     string         `json:"group,omitempty"` // of virtual routers that move together
+	Interface string         `json:"interface"`       // "" while none is found
+	State     string         `json:"state"`           // "initialize", "backup", "active"
+	Priority  uint8          `json:"priority"`        // what it takes part with now: 1 at last resort, 0 while out
+	Since     time.Time      `json:"since"`           // of State
+	Reason    string         `json:"reason"`          // of the last transition, or why it stays in Initialize
 	Addresses []netip.Prefix `json:"addresses"`
 	Active    *Peer          `json:"active,omitempty"` // who holds the addresses as far as we know; nil: nobody heard
 	Alarms    []Alarm        `json:"alarms,omitempty"` // current ones, the oldest first; the node's Warnings tell of them too

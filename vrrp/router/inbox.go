@@ -27,6 +27,7 @@ type wanted struct {
 	fault     error
 	removed   bool
 	suspended bool
+	group     bool // another member of the group has changed
 }
 
 // SetStanding tells what the node's health allows.

@@ -57,6 +57,8 @@ type Router struct {
 	log     *slog.Logger
 	inbox   inbox
 	status  atomic.Pointer[Status]
+	member  atomic.Pointer[vrrp.Member] // what the others of its group read
+	fellows []*Router                   // those others; see Bind
 
 	// The rest belongs to Run.
 
@@ -127,6 +129,7 @@ func (r *Router) Run(ctx context.Context) error {
 		case <-timer.C:
 			r.receivePending() // who has spoken in time is heard in time
 			r.counters.Lateness.observe(time.Since(due))
+			r.consult()
 			r.step(vrrp.Timer{})
 		case <-ended:
 			ended, ending = nil, true
@@ -165,6 +168,9 @@ func (r *Router) receiveInbox() {
 		r.detach()
 	case in.removed:
 		r.step(vrrp.AddressRemoved{})
+	}
+	if in.group {
+		r.consult()
 	}
 }
 
@@ -252,11 +258,16 @@ func (r *Router) step(ev vrrp.Event) {
 		}
 	case after.Reason != before.Reason:
 		r.log.Warn("state kept", "state", after.State.String(), "reason", after.Reason)
+	case after.Held != before.Held && after.Held != "":
+		r.log.Warn("held back", "state", after.State.String(), "reason", after.Held)
 	}
 }
 
 func (r *Router) publish() {
 	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters, Alarms: r.alarms.shown})
+	if r.config.Group.Name != "" {
+		r.tell()
+	}
 }
 
 // Status returns the latest snapshot. Any goroutine may call it.

@@ -26,7 +26,8 @@ var (
 type node struct {
 	*router.Router
 	port        *vrrptest.Port
-	end         func() // and wait
+	cancel      func() // asks it to end
+	end         func() // and waits
 	transitions []string
 	rebuttals   int
 	strangers   []netip.Addr
@@ -42,6 +43,14 @@ func start(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config) *nod
 // startWith is start with more options.
 func startWith(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o router.Options) *node {
 	t.Helper()
+	n := newNode(t, lan, addr, c, o)
+	n.run(t)
+	return n
+}
+
+// newNode makes a Router that does not run yet.
+func newNode(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o router.Options) *node {
+	t.Helper()
 	n := &node{port: lan.Port(addr)}
 	c.VRID, c.Addrs = 7, []netip.Prefix{virtual}
 	o.OnTransition = func(tr vrrp.Transition) { n.transitions = append(n.transitions, tr.From.String()+" "+tr.To.String()) }
@@ -52,18 +61,23 @@ func startWith(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return n
+}
+
+// run runs n until the test or end ends it.
+func (n *node) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if err := n.Run(ctx); err != nil {
-			t.Errorf("run %s: %v", addr, err)
+			t.Errorf("run %s: %v", n.port.Source(), err)
 		}
 	}()
+	n.cancel = cancel
 	n.end = func() { cancel(); <-done }
 	t.Cleanup(n.end)
 	n.Attach(n.port)
-	return n
 }
 
 func wantState(t *testing.T, n *node, want vrrp.State) {

@@ -55,7 +55,7 @@ func renewedAfterSend(s *step) string {
 	if _, ok := s.event.(vrrp.AddressRemoved); ok {
 		return ""
 	}
-	if s.trial() {
+	if s.trial() || s.now.Sub(s.node.robbed) <= takeBackAfter {
 		return ""
 	}
 	sent := false
@@ -71,6 +71,9 @@ func renewedAfterSend(s *step) string {
 	}
 	return ""
 }
+
+// takeBackAfter is how long after a removal an address may be taken back.
+const takeBackAfter = 100 * time.Millisecond
 
 // trial reports whether the step is the takeover of a node that could not
 // install its addresses the last time: it finds out whether it can before it
@@ -163,6 +166,9 @@ func yieldsToBetter(s *step) string {
 func lowerDoesNotDelay(s *step) string {
 	ev, ok := s.event.(vrrp.Received)
 	if !ok || s.before.State != vrrp.Backup || s.overslept() || s.deadline.IsZero() {
+		return ""
+	}
+	if s.node.cfg.Group.Follows || s.before.Held != "" { // its deadline is not that of a takeover
 		return ""
 	}
 	if s.before.Standing != vrrp.Healthy || s.node.cfg.Failback != (vrrp.Failback{}) || ev.Adv.Priority >= s.before.Priority {

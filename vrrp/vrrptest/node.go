@@ -16,6 +16,11 @@ type node struct {
 	addr  netip.Addr
 	cfg   vrrp.Config
 	peers []netip.Addr
+	lan   string // it hears those of the same one
+
+	fellows []*node     // of its group: its leader, or, if it is that, the others
+	member  vrrp.Member // what they know of it
+	woken   bool        // one of them has changed while it was frozen
 
 	m        Machine       // nil: not running
 	life     int           // counts starts and crashes
@@ -33,8 +38,9 @@ type node struct {
 	mute   bool // nothing it sends leaves
 	barred bool // its addresses cannot be installed
 
+	robbed    time.Time // when its address was last removed
 	lastLeft  time.Time // when an advertisement that claims last left
-	hasFailed bool      // an Acquire of this machine has failed
+	hasFailed bool      // an Acquire of this machine has failed, or a Send of a follower
 }
 
 var (
@@ -71,6 +77,7 @@ func (n *node) start() error {
 	n.m, n.frozen, n.inbox, n.holds, n.timer = m, false, nil, false, time.Time{}
 	n.lastLeft, n.hasFailed = time.Time{}, false
 	n.life++
+	n.member, n.woken = absent, false
 	n.step(vrrp.StandingChanged{Standing: n.standing})
 	if n.cfg.Unicast {
 		n.step(vrrp.PeersChanged{Peers: n.peers})
@@ -83,6 +90,7 @@ func (n *node) start() error {
 // lease ends.
 func (n *node) crash() {
 	n.m, n.frozen, n.inbox = nil, false, nil
+	n.member = absent
 	n.life++
 }
 
@@ -120,15 +128,24 @@ func (n *node) thaw(timerFirst bool) {
 	n.frozen = false
 	waiting := n.inbox
 	n.inbox = nil
+	if n.woken {
+		n.consult()
+	}
 	if timerFirst {
-		n.step(vrrp.Timer{})
+		n.serveTimer()
 	}
 	for _, ev := range waiting {
 		n.happen(ev)
 	}
-	if !timerFirst {
-		n.happen(vrrp.Timer{})
+	if !timerFirst && n.m != nil && !n.frozen {
+		n.serveTimer()
 	}
+}
+
+// serveTimer steps Timer, as package router does.
+func (n *node) serveTimer() {
+	n.consult()
+	n.step(vrrp.Timer{})
 }
 
 // suspend lets the machine sleep for d: nothing runs, nothing is received, and
@@ -161,6 +178,7 @@ func (n *node) step(ev vrrp.Event) {
 	failed := n.perform(s.actions)
 	s.after = n.m.Status()
 	n.arm()
+	n.tell()
 	for _, f := range n.world.watch {
 		f(&s)
 	}
@@ -186,7 +204,7 @@ func (n *node) arm() {
 			return
 		}
 		if n.m.Deadline().Equal(deadline) {
-			n.step(vrrp.Timer{})
+			n.serveTimer()
 		} else {
 			n.arm()
 		}
@@ -205,6 +223,7 @@ func (n *node) perform(actions []vrrp.Action) (failed []vrrp.Event) {
 			}
 			if n.mute {
 				failing = true
+				n.hasFailed = n.hasFailed || n.cfg.Group.Follows
 				failed = append(failed, vrrp.SendFailed{Err: errMute})
 				continue
 			}
@@ -245,7 +264,7 @@ func (n *node) install() {
 // remove takes the addresses off the node's interface, which it notices.
 func (n *node) remove() {
 	if n.holds {
-		n.holds = false
+		n.holds, n.robbed = false, n.clock()
 		n.happen(vrrp.AddressRemoved{})
 	}
 }

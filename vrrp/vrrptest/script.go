@@ -16,7 +16,10 @@ import (
 // Time in it counts from the beginning. The error is nil when every want held.
 //
 //	node NAME [priority=N] [interval=D] [version=N] [failback=now|never|D]
-//	          [standing=S]   adds a node and starts it
+//	          [standing=S] [lan=NAME]
+//	                         adds a node and starts it
+//	group NAME ...             makes nodes, started anew, a group with the first
+//	                           one as its leader
 //	run D                      lets time pass
 //	want NAME=STATE ...        demands states; STATE is initialize, backup,
 //	                           active, or none for a node that does not run
@@ -105,6 +108,8 @@ func (s *script) line(line string) error {
 		return s.heal(args)
 	case "suspend":
 		return s.suspend(args)
+	case "group":
+		return s.group(args)
 	}
 	command, ok := commands[verb]
 	if !ok {
@@ -160,6 +165,8 @@ func (s *script) addNode(args []string) error {
 func (s *script) set(n *node, key, value string) (err error) {
 	var number uint64
 	switch key {
+	case "lan":
+		n.lan = value
 	case "priority":
 		number, err = strconv.ParseUint(value, 10, 8)
 		n.cfg.Priority = uint8(number)
@@ -187,6 +194,24 @@ func (s *script) set(n *node, key, value string) (err error) {
 		err = errors.New("unknown option")
 	}
 	return err
+}
+
+// group makes nodes a group, all of them started at the same instant.
+func (s *script) group(args []string) error {
+	nodes, err := s.named(args, len(args))
+	if err != nil {
+		return err
+	}
+	bind("g", nodes...)
+	for _, n := range nodes {
+		n.crash()
+	}
+	for _, n := range nodes {
+		if err := n.start(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *script) run(args []string) error {

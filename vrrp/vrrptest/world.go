@@ -17,6 +17,7 @@ type Machine interface {
 	Step(now time.Time, ev vrrp.Event) []vrrp.Action
 	Deadline() time.Time
 	Status() vrrp.Status
+	Member() vrrp.Member
 }
 
 // epoch is when every world begins.
@@ -124,7 +125,7 @@ func (w *world) run(d time.Duration) {
 // deliver sends adv from one node to those who are to hear it.
 func (w *world) deliver(from *node, s vrrp.Send) {
 	for _, to := range w.nodes {
-		if to == from || w.cut[direction{from.addr, to.addr}] {
+		if to == from || to.lan != from.lan || w.cut[direction{from.addr, to.addr}] {
 			continue
 		}
 		if from.cfg.Unicast && !slices.Contains(s.To, to.addr) {
