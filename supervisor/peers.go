@@ -16,6 +16,9 @@ import (
 const (
 	resolveEvery = time.Second
 	resolveLimit = time.Second
+	// resolvePause is the least time from one look-up to the next, however many
+	// strangers knock.
+	resolvePause = 100 * time.Millisecond
 )
 
 // peerNames turns peers as configured, addresses or host names, into
@@ -69,6 +72,7 @@ func (p *peerNames) run(ctx context.Context) {
 	ticker := time.NewTicker(resolveEvery)
 	defer ticker.Stop()
 	for {
+		earliest := time.After(resolvePause)
 		peers := p.resolve(ctx, known)
 		if ctx.Err() != nil {
 			return
@@ -85,6 +89,11 @@ func (p *peerNames) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.asked:
+			select {
+			case <-ctx.Done():
+				return
+			case <-earliest:
+			}
 		case <-ticker.C:
 		}
 	}

@@ -46,6 +46,7 @@ func TestPeerNamesFollowTheirAddressesAndKeepTheLastOnes(t *testing.T) {
 		}
 		set(a("198.51.100.3"), a("198.51.100.1"), a("198.51.100.2"))
 		p.again()
+		time.Sleep(resolvePause) // fake time
 		synctest.Wait()
 		if len(p.Warnings()) != 0 {
 			t.Errorf("warnings once it is known: %q, want none", p.Warnings())
@@ -65,6 +66,27 @@ func TestPeerNamesFollowTheirAddressesAndKeepTheLastOnes(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, told, cmp.Comparer(func(x, y netip.Addr) bool { return x == y })); diff != "" {
 			t.Errorf("peers told (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Anybody can make us look, by a packet from nowhere, but not look all the time.
+func TestStrangersDoNotMakeAFloodOfLookups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeerNames([]string{"nodes"}, func([]netip.Addr) {}, slog.New(slog.DiscardHandler))
+		lookups := 0
+		p.lookup = func(context.Context, string) ([]netip.Addr, error) { lookups++; return nil, nil }
+		p.own = func() ([]netip.Addr, error) { return nil, nil }
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.run(ctx)
+		for range 10000 {
+			p.again()
+			time.Sleep(100 * time.Microsecond)
+		}
+		cancel()
+		synctest.Wait()
+		if lookups < 5 || lookups > 15 {
+			t.Errorf("%d look-ups in a second of 10000 strangers, want about 10", lookups)
 		}
 	})
 }
