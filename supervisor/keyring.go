@@ -28,6 +28,7 @@ type keyring struct {
 	used    []vrrp.Key
 	last    reading
 	warning atomic.Pointer[string] // nil: none
+	ids     atomic.Pointer[[]int]  // of used
 }
 
 // reading is what was found in the file.
@@ -43,8 +44,20 @@ func sameKeys(a, b []vrrp.Key) bool {
 }
 
 func newKeyring(file string, used []vrrp.Key, set func([]vrrp.Key) error, log *slog.Logger) *keyring {
-	return &keyring{file: file, read: config.ReadKeys, set: set, log: log, used: used, last: reading{keys: used}}
+	k := &keyring{file: file, read: config.ReadKeys, set: set, log: log, last: reading{keys: used}}
+	k.use(used)
+	return k
 }
+
+func (k *keyring) use(keys []vrrp.Key) {
+	list := ids(keys)
+	k.used = keys
+	k.ids.Store(&list)
+}
+
+// IDs are those of the keys in use, the one that signs first. Any goroutine may
+// call it.
+func (k *keyring) IDs() []int { return *k.ids.Load() }
 
 // Warnings tells why the file is not what is used. Any goroutine may call it.
 func (k *keyring) Warnings() []string {
@@ -89,7 +102,7 @@ func (k *keyring) look() {
 			k.warn("the keys on disk cannot be used: " + err.Error())
 			return
 		}
-		k.used = found.keys
+		k.use(found.keys)
 		k.warning.Store(nil)
 		k.log.Info("keys changed", "signing", found.keys[0].ID, "known", ids(found.keys))
 	}

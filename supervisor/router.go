@@ -176,6 +176,7 @@ func (v *virtualRouter) status() status.VirtualRouter {
 		Name:      v.config.Name,
 		VRID:      v.config.VRRP.VRID,
 		Group:     v.config.Group,
+		Keys:      ids(v.config.Keys),
 		Interface: v.interfaceName(),
 		State:     r.State.String(),
 		Priority:  r.Priority,
@@ -184,6 +185,9 @@ func (v *virtualRouter) status() status.VirtualRouter {
 		Addresses: v.config.VRRP.Addrs,
 		Alarms:    alarms(r.Alarms, time.Now()),
 		Counters:  counters(r),
+	}
+	if v.keys != nil {
+		s.Keys = v.keys.IDs()
 	}
 	if r.Active.Addr.IsValid() {
 		s.Active = &status.Peer{Address: r.Active.Addr, Priority: r.Active.Priority}

@@ -37,6 +37,7 @@ type VirtualRouterStatus struct {
 	Name      string         `json:"name"`
 	VRID      int            `json:"vrid"`
 	Interface string         `json:"interface"`
+	Keys      []int          `json:"keys"`
 	State     string         `json:"state"`
 	Priority  int            `json:"priority"`
 	Reason    string         `json:"reason"`

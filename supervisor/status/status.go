@@ -86,6 +86,7 @@ type VirtualRouter struct {
 	Name      string         `json:"name"`
 	VRID      uint8          `json:"vrid"`
 	Group     string         `json:"group,omitempty"` // of virtual routers that move together
+	Keys      []int          `json:"keys,omitempty"`  // ids of the keys in use, the one that signs first
 	Interface string         `json:"interface"`       // "" while none is found
 	State     string         `json:"state"`           // "initialize", "backup", "active"
 	Priority  uint8          `json:"priority"`        // what it takes part with now: 1 at last resort, 0 while out

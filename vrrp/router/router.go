@@ -259,7 +259,7 @@ func (r *Router) step(ev vrrp.Event) {
 	case after.Reason != before.Reason:
 		r.log.Warn("state kept", "state", after.State.String(), "reason", after.Reason)
 	case after.Held != before.Held && after.Held != "":
-		r.log.Warn("held back", "state", after.State.String(), "reason", after.Held)
+		r.log.Info("held back", "state", after.State.String(), "reason", after.Held)
 	}
 }
 
