@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -97,6 +98,27 @@ func (c *Capture) open() error {
 		return fmt.Errorf("set promiscuous: %w", err)
 	}
 	return nil
+}
+
+// Without leaves out, from now on, what the link's host sends: a flood, which
+// would push out what matters.
+func (c *Capture) Without(l *Link) {
+	c.lab.t.Helper()
+	mac := l.MAC()
+	notFrom := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: 6, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(mac), SkipTrue: 3},
+		bpf.LoadAbsolute{Off: 10, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+	}
+	filter, err := bpf.Assemble(append(notFrom, noTransport...))
+	if err == nil {
+		err = c.handle.SetBPF(filter)
+	}
+	if err != nil {
+		c.lab.t.Fatalf("capture on %s without %s: %v", c.name, l.Host(), err)
+	}
 }
 
 // noTransport lets everything through but TCP and UDP.

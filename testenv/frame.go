@@ -52,6 +52,7 @@ type Advert struct {
 	Interval  time.Duration
 	Addresses []netip.Addr
 	Checksum  Checksum
+	Trailer   []byte // what follows the message: a signature
 }
 
 // Checksum says what the sum in a VRRP message covers.
@@ -129,11 +130,21 @@ func decodeAdvert(b []byte, ip *IP) *Advert {
 	}
 	size := ip.Src.BitLen() / 8
 	count := int(b[3])
-	if len(b) < header+count*size {
+	end := header + count*size
+	if a.Version == 2 {
+		end += 8 // authentication data
+	}
+	if len(b) < end {
 		return nil
 	}
 	for i := range count {
 		a.Addresses = append(a.Addresses, addrFrom(b[header+i*size:][:size]))
+	}
+	if end < len(b) {
+		a.Trailer = b[end:]
+	}
+	if size == 4 {
+		b = b[:end] // over IPv6 the checksum covers the trailer
 	}
 	a.Checksum = checksumOf(b, ip)
 	return a
