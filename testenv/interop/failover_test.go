@@ -12,25 +12,39 @@ import (
 	"ngha/testenv"
 )
 
+// releases are those of Debian whose keepalived ngha is put beside: 2.2.7, which
+// this machine has, and 2.3.3.
+var releases = []string{"", "trixie"}
+
 // TestFailover moves the addresses between ngha and keepalived by a crash, a
 // return and an orderly end, under every agreement that the two can have.
 func TestFailover(t *testing.T) {
-	for _, s := range []setting{
-		{version: 2}, {version: 2, unicast: true}, {version: 3}, {version: 3, unicast: true},
-		{version: 2, nopreempt: true}, {version: 2, unicast: true, nopreempt: true},
-		{version: 3, nopreempt: true}, {version: 3, unicast: true, nopreempt: true},
-	} {
-		for _, better := range []string{"ngha", "keepalived"} {
-			t.Run(fmt.Sprintf("%s/%s higher", s, better), func(t *testing.T) {
-				t.Parallel()
-				failover(t, s, better)
-			})
+	for _, release := range releases {
+		for _, dialect := range []setting{{version: 2}, {version: 2, password: "hush-hus"}, {version: 3}} {
+			for _, unicast := range []bool{false, true} {
+				for _, nopreempt := range []bool{false, true} {
+					s := dialect
+					s.release, s.unicast, s.nopreempt = release, unicast, nopreempt
+					for _, better := range []string{"ngha", "keepalived"} {
+						t.Run(fmt.Sprintf("%s/%s higher", s, better), func(t *testing.T) {
+							t.Parallel()
+							failover(t, s, better)
+						})
+					}
+				}
+			}
 		}
 	}
 }
 
 func (s setting) String() string {
 	name := fmt.Sprintf("v%d", s.version)
+	if s.release != "" {
+		name = s.release + " " + name
+	}
+	if s.password != "" {
+		name += " password"
+	}
 	if s.unicast {
 		name += " unicast"
 	} else {
@@ -159,6 +173,9 @@ func (p *pair) checkStatus() {
 	}
 	if len(c.Discarded) > 0 {
 		p.Errorf("ngha discarded %v, want nothing", c.Discarded)
+	}
+	if alarms := s.VirtualRouters[0].Alarms; len(alarms) > 0 && p.checksum == "" {
+		p.Errorf("ngha has alarms about a keepalived that is configured as it is: %+v", alarms)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +159,14 @@ func seal(b []byte) {
 // ends.
 func flood(t *testing.T, from *testenv.Link, s setting) {
 	t.Helper()
+	kinds := rubbish(s)
+	pour(t, from, 1, func(i int) []byte { return packet(kinds[i%len(kinds)]) })
+}
+
+// pour sends IP packets from the link, so many every millisecond, until stop is
+// called or the test ends. next returns the packet of a number.
+func pour(t *testing.T, from *testenv.Link, perMillisecond int, next func(i int) []byte) (stop func() (sent int)) {
+	t.Helper()
 	fd := -1
 	err := from.Host().Do(func() (err error) {
 		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
@@ -168,26 +178,30 @@ func flood(t *testing.T, from *testenv.Link, s setting) {
 	if err != nil {
 		t.Fatalf("open a raw socket: %v", err)
 	}
-	kinds := rubbish(s)
 	quit, done := make(chan struct{}), make(chan error, 1)
+	var sent atomic.Int64
 	go func() {
 		ticker := time.NewTicker(time.Millisecond)
 		defer ticker.Stop()
-		for i := 0; ; i++ {
+		begun := time.Now()
+		for i := 0; ; {
 			select {
 			case <-quit:
 				done <- nil
 				return
 			case <-ticker.C:
 			}
-			k := kinds[i%len(kinds)]
-			if err := unix.Sendto(fd, packet(k), 0, &unix.SockaddrInet4{Addr: [4]byte{224, 0, 0, 18}}); err != nil {
-				done <- fmt.Errorf("send %s: %w", k.reason, err)
-				return
+			// A tick that was late is made up for.
+			for due := perMillisecond * int(time.Since(begun)/time.Millisecond); i < due; i++ {
+				if err := unix.Sendto(fd, next(i), 0, &unix.SockaddrInet4{Addr: [4]byte{224, 0, 0, 18}}); err != nil {
+					done <- fmt.Errorf("send: %w", err)
+					return
+				}
+				sent.Add(1)
 			}
 		}
 	}()
-	t.Cleanup(func() {
+	stop = sync.OnceValue(func() int {
 		close(quit)
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -195,15 +209,21 @@ func flood(t *testing.T, from *testenv.Link, s setting) {
 		if err := unix.Close(fd); err != nil {
 			t.Error(err)
 		}
+		return int(sent.Load())
 	})
+	t.Cleanup(func() { stop() })
+	return stop
 }
 
-// packet puts an IP header before b, to the multicast group. The kernel fills
-// in the length and the checksum.
-func packet(b bad) []byte {
+// packet puts an IP header before b, from mallory.
+func packet(b bad) []byte { return packetFrom(mallory, b) }
+
+// packetFrom puts an IP header before b, to the multicast group. The kernel
+// fills in the length and the checksum.
+func packetFrom(src netip.Addr, b bad) []byte {
 	h := make([]byte, 20, 20+len(b.data))
 	h[0], h[8], h[9] = 0x45, b.ttl, 112
-	copy(h[12:], mallory.AsSlice())
+	copy(h[12:], src.AsSlice())
 	copy(h[16:], []byte{224, 0, 0, 18})
 	return append(h, b.data...)
 }

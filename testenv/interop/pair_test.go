@@ -35,6 +35,9 @@ type setting struct {
 	unicast   bool
 	nopreempt bool // and failback: never
 	checksum  string
+	password  string // of version 2
+	release   string // of Debian, whose keepalived it is; "": this machine's
+	fewer     bool   // keepalived has only the first address
 }
 
 // interval is the Advertisement_Interval: version 2 has no shorter one.
@@ -110,7 +113,10 @@ func (p *pair) setUpNgha() {
 		n.Peers = []string{p.keepalived.address}
 	}
 	if p.checksum != "" {
-		n.Router = "checksum: " + p.checksum
+		n.Router += "checksum: " + p.checksum + "\n"
+	}
+	if p.password != "" {
+		n.Router += "password: " + p.password + "\n"
 	}
 	p.ngha.start = func() {
 		if p.node == nil {
@@ -126,6 +132,9 @@ func (p *pair) setUpNgha() {
 
 func (p *pair) setUpKeepalived() {
 	k := p.keepalived
+	if p.release != "" {
+		k.host.SetRoot(p.lab.Root(p.release))
+	}
 	var process *testenv.Process
 	k.start = func() {
 		if k.dark {
@@ -163,13 +172,18 @@ func (p *pair) keepalivedConf() string {
 	if p.nopreempt {
 		line("nopreempt")
 	}
+	if p.password != "" {
+		line("authentication {\nauth_type PASS\nauth_pass %s\n}", p.password)
+	}
 	if p.unicast {
 		line("unicast_src_ip %s", p.keepalived.address)
 		line("unicast_peer {\n%s\n}", p.ngha.address)
 	}
 	line("virtual_ipaddress {")
-	for _, vip := range vips {
-		line("%s/32", vip)
+	for i, vip := range vips {
+		if i == 0 || !p.fewer {
+			line("%s/32", vip)
+		}
 	}
 	line("}\n}")
 	return b.String()
