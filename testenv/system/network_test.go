@@ -1,6 +1,7 @@
 package system_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -153,8 +154,18 @@ func TestPartitionHeals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, testenv.Node{Priority: row.priorities[0]}, testenv.Node{Priority: row.priorities[1]})
-			better := s.nodes[row.better]
+			s := newLAN(t, 0)
+			hooks := [2]journal{newJournal(s, "a"), newJournal(s, "b")}
+			for i, h := range hooks {
+				m := s.start(s.host(), testenv.Node{Priority: row.priorities[i], Router: "name: web", Config: h.config()})
+				m.AwaitHealth("healthy")
+				if i == 0 {
+					s.settlesOn(m)
+				}
+			}
+			s.b.AwaitState("backup")
+			s.watch(vip)
+			better, worse := s.nodes[row.better], s.nodes[1-row.better]
 			east := s.lab.Host("east")
 			s.lan.Attach(east, "198.51.100.10/24")
 			s.servesTo(east, vip, s.a)
@@ -167,17 +178,68 @@ func TestPartitionHeals(t *testing.T) {
 				)
 				s.servesTo(east, vip, s.b)
 				s.servesTo(s.client, vip, s.a)
+				hooks[0].awaitRuns(s, "active", 1)
+				hooks[1].awaitRuns(s, "active", 1)
+				told := hooks[row.better].runs(s, "active")
 				healed := time.Now()
 				cut.Heal()
+				s.found(better, s.client, east)
 				s.settlesOn(better)
+				s.yielded(worse, better, healed)
 				s.capture.Await("the better one to announce itself to those whom the other has misled", limit,
 					testenv.From(better.link), testenv.Announces(vip), testenv.After(healed))
+				hooks[row.better].awaitRuns(s, "active", told+1) // what they did may have been undone
+				hooks[1-row.better].awaitLast(s, "backup")
 			})
+			s.contradicted(better)
 			s.servesTo(east, vip, better)
 			s.remains(better, 5)
 			s.servesTo(east, vip, better)
 		})
 	}
+}
+
+// found waits until the kernels of the clients, which send nothing to the
+// address meanwhile but for the probe's client, know m for its owner: by its
+// announcements alone, and long before their own doubts would make them ask.
+func (s *site) found(m *member, clients ...*testenv.Host) {
+	s.Helper()
+	const bound = 4 * time.Second // it takes less than one; the next announcement of a steady reign comes after a minute
+	for _, c := range clients {
+		s.lab.Await(fmt.Sprintf("%s to know that %s has %s", c, m.name, vip), bound, func() error {
+			if mac := c.Neighbor(vip); mac.String() != m.link.MAC().String() {
+				return fmt.Errorf("it has it at %s", s.lab.Owner(mac))
+			}
+			return nil
+		})
+	}
+}
+
+// yielded wants a node to have given way to a better one within one
+// advertisement: since they hear each other it has claimed the address at most
+// once after the first claim of the better one that it heard, to take its leave,
+// and once at the same instant.
+func (s *site) yielded(worse, better *member, healed time.Time) {
+	s.Helper()
+	first := s.capture.Await("a claim of "+better.name, limit, testenv.IsAdvert(vrid), testenv.From(better.link), testenv.After(healed))
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(worse.link), testenv.After(first.At))
+	if len(claims) > 2 {
+		s.Errorf("%s claimed the address %d times after it had heard %s, at last with %v", worse.name, len(claims), better.name, claims[len(claims)-1])
+	}
+}
+
+// contradicted waits until m tells, in its status and its metrics, that another
+// one has claimed its address.
+func (s *site) contradicted(m *member) {
+	s.Helper()
+	status := m.AwaitStatus("aware that another one was active", func(status testenv.Status) error {
+		if status.VirtualRouters[0].Counters.Contradictions == 0 {
+			return errors.New("it counts no contradiction")
+		}
+		return nil
+	})
+	v := status.VirtualRouters[0]
+	awaitMetrics(s, m, fmt.Sprintf(`ngha_virtual_router_contradictions_total{name="%s",vrid="%d"} %d`, v.Name, v.VRID, v.Counters.Contradictions))
 }
 
 // announcedForLong waits until m has announced the address for the last time
@@ -208,10 +270,14 @@ func TestOneWayLossHeals(t *testing.T) {
 			// a contradicts and stays: it is the better one.
 			s.advertises(s.a, 5)
 			s.a.AwaitState("active")
+			healed := time.Now()
 			deaf.Heal()
+			s.found(s.a, s.client)
 			s.settlesOn(s.a)
+			s.yielded(s.b, s.a, healed)
 		})
 		s.b.AwaitState("backup")
+		s.contradicted(s.a)
 		s.remains(s.a, 5)
 	})
 	t.Run("the active is deaf", func(t *testing.T) {

@@ -2,8 +2,10 @@ package system_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -66,6 +68,43 @@ func (j journal) await(s *site, node string, lines ...string) {
 		}
 		if diff := cmp.Diff(want.String(), string(b)); diff != "" {
 			return fmt.Errorf("journal (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// runs counts what the hooks have written about an event.
+func (j journal) runs(s *site, event string) int {
+	s.Helper()
+	b, err := os.ReadFile(filepath.Join(j.dir, "journal"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Fatal(err)
+	}
+	return strings.Count(string(b), "well "+event+" ")
+}
+
+// awaitRuns waits until the hooks have run so often for an event.
+func (j journal) awaitRuns(s *site, event string, count int) {
+	s.Helper()
+	s.lab.Await(fmt.Sprintf("%d runs of the %s hook in %s", count, event, j.dir), limit, func() error {
+		if n := j.runs(s, event); n < count {
+			return fmt.Errorf("it has run %d times", n)
+		}
+		return nil
+	})
+}
+
+// awaitLast waits until the hooks have run for an event at last.
+func (j journal) awaitLast(s *site, event string) {
+	s.Helper()
+	s.lab.Await(fmt.Sprintf("the %s hook in %s", event, j.dir), limit, func() error {
+		b, err := os.ReadFile(filepath.Join(j.dir, "journal"))
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "well "+event+" ") {
+			return fmt.Errorf("the last one was %q", last)
 		}
 		return nil
 	})
