@@ -64,7 +64,8 @@
 //
 // # Views
 //
-// Four witnesses tell what happened. [Host.ProbeHTTP] sees it as a client;
+// Four witnesses tell what happened. [Host.ProbeHTTP] sees it as a client, and
+// [Host.StartLoad] as many clients of several kinds, which follow HTTP;
 // [Link.ProbeARP] finds every owner of an address; [Bridge.Capture] hears the
 // wire, and [Frames] know its laws; [Host.Holds] and [Host.Neighbor] ask the
 // kernels. What a node says of itself, [Node.Status], is the fifth and the least

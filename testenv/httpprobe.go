@@ -36,6 +36,7 @@ type Probe struct {
 	to      string // address:port
 	request []byte
 	every   time.Duration
+	limit   time.Duration // of one attempt
 
 	quit    chan struct{}
 	stop    sync.Once
@@ -49,7 +50,7 @@ type Probe struct {
 // every so often, until Stop or the lab's end.
 func (h *Host) ProbeHTTP(url string, every time.Duration) *Probe {
 	h.lab.t.Helper()
-	p, err := h.newProbe(url, every)
+	p, err := h.newProbe(url, every, attemptLimit)
 	if err != nil {
 		h.lab.t.Fatalf("probe %s from %s: %v", url, h.name, err)
 	}
@@ -58,14 +59,10 @@ func (h *Host) ProbeHTTP(url string, every time.Duration) *Probe {
 	return p
 }
 
-func (h *Host) newProbe(address string, every time.Duration) (*Probe, error) {
+func (h *Host) newProbe(address string, every, limit time.Duration) (*Probe, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
-	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
 	}
 	// A thread of its own: the probe goes on while the test is in Do.
 	sockets, err := h.net.join()
@@ -73,8 +70,8 @@ func (h *Host) newProbe(address string, every time.Duration) (*Probe, error) {
 		return nil, err
 	}
 	return &Probe{
-		lab: h.lab, sockets: sockets, to: net.JoinHostPort(u.Hostname(), port), every: every,
-		request: fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", u.RequestURI(), u.Host),
+		lab: h.lab, sockets: sockets, to: socketAddress(u), every: every, limit: limit,
+		request: getRequest(u.RequestURI(), u.Host, false),
 		quit:    make(chan struct{}),
 		result:  Result{Started: time.Now()},
 	}, nil
@@ -107,21 +104,32 @@ func (p *Probe) Result() Result {
 	return r
 }
 
+// run keeps to its times: what a busy machine delays is made up for at once.
 func (p *Probe) run() {
-	ticker := time.NewTicker(p.every)
-	defer ticker.Stop()
-	for {
-		p.pending.Go(p.attempt)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for next := time.Now(); ; {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-p.quit:
 			return
 		}
+		for now := time.Now(); !next.After(now); next = next.Add(p.every) {
+			p.pending.Go(p.attempt)
+		}
+		timer.Reset(time.Until(next))
 	}
 }
 
+// count is how many attempts have ended so far.
+func (p *Probe) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.result.Dropped + len(p.result.Samples)
+}
+
 func (p *Probe) attempt() {
-	ctx, cancel := context.WithTimeout(context.Background(), attemptLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
 	defer cancel()
 	s := Sample{Started: time.Now()}
 	server, ended, err := p.ask(ctx)

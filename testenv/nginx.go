@@ -12,6 +12,16 @@ const (
 	statusSocket  = "/run/ngha/nginx.sock"
 )
 
+// SlowPath is a location of every node's whose answer takes four seconds.
+const SlowPath = "/slow"
+
+// slowAnswer is made of memory: nginx's workers may not be let into the folders
+// of a test.
+func slowAnswer() string {
+	return fmt.Sprintf(`location = %s { set $k "%s"; set $m "%s"; limit_rate 16k; return 200 $m; }`,
+		SlowPath, strings.Repeat("slow", 256), strings.Repeat("$k", 64))
+}
+
 // nginxConf answers every request on port 80 with the node's name, in the body
 // and in the header X-Node. All it writes, but for the error log, is in /run.
 const nginxConf = `worker_processes 2;
@@ -29,6 +39,7 @@ http {
         LISTEN
         add_header X-Node NAME always;
         location / { return 200 "NAME\n"; }
+        SLOW
         SERVER
     }
     server {
@@ -48,7 +59,7 @@ func (l *Lab) writeNginx(h *Host, name, server string) string {
 	}
 	conf := strings.NewReplacer(
 		"ERRORLOG", l.nginxLog(name), "LISTEN", listen, "NAME", h.name,
-		"SERVER", server, "STATUS", statusSocket,
+		"SLOW", slowAnswer(), "SERVER", server, "STATUS", statusSocket,
 	).Replace(nginxConf)
 	return l.write(name+".nginx/nginx.conf", conf)
 }

@@ -3,6 +3,7 @@ package testenv
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Sample struct {
 	Ended   time.Time // when the answer's last byte arrived, or the attempt failed
 	Server  string    // who answered: the header X-Node
 	Failure string    // "" for a good answer, else its kind: "refused", "timeout", ...
+	Retried bool      // it was asked again, since a kept connection was closed before the answer
 }
 
 // Gap is a time without a good answer.
@@ -99,6 +101,32 @@ func (r Result) Failed() int {
 		n += count
 	}
 	return n
+}
+
+// Slowest is how long the good answer took that was waited for longest.
+func (r Result) Slowest() time.Duration { return r.Percentile(100) }
+
+// Percentile is how long a good answer took at most, of so many percent of them:
+// 50 is the median. It is 0 where there was none.
+func (r Result) Percentile(percent float64) time.Duration {
+	var took []time.Duration
+	for _, s := range r.Samples {
+		if s.Failure == "" {
+			took = append(took, s.Ended.Sub(s.Started))
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	at := int(math.Ceil(percent/100*float64(len(took)))) - 1
+	return took[min(max(at, 0), len(took)-1)]
+}
+
+// Where returns the result with those samples only that satisfy match.
+func (r Result) Where(match func(Sample) bool) Result {
+	r.Samples = slices.DeleteFunc(slices.Clone(r.Samples), func(s Sample) bool { return !match(s) })
+	return r
 }
 
 // Servers lists who answered, one after the other.
