@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,10 +18,12 @@ import (
 // machine is a set of PID, mount and UTS namespaces on a host's network, held
 // by its first process: when that ends, the kernel kills the others.
 type machine struct {
-	host     *Host
-	first    *Process
-	pidNS    string  // as /proc shows it
-	entrance *thread // whose children are born in the machine; nil until needed
+	host  *Host
+	first *Process
+	pidNS string // as /proc shows it
+
+	mu       sync.Mutex // guards entrance while it is made
+	entrance *thread    // whose children are born in the machine; nil until needed
 }
 
 // enterMachine runs as PID 1 of a new machine and becomes the command in "$@",
@@ -127,6 +130,8 @@ func (m *machine) run(cmd *exec.Cmd) (string, error) {
 // compares its parent's id across the PID namespaces, and would end it at
 // once. It dies with the machine's first process instead.
 func (m *machine) open() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.entrance != nil {
 		return nil
 	}
@@ -157,6 +162,15 @@ func (m *machine) pids(match func(pid int) bool) (PIDs, error) { return pidsIn(m
 // pidsIn lists the processes of a PID namespace, which is named as /proc shows
 // it, that satisfy match.
 func pidsIn(namespace string, match func(pid int) bool) (PIDs, error) {
+	return allPIDs(func(pid int) bool {
+		// A process that has just gone has no link: not one of ours any more.
+		ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+		return err == nil && ns == namespace && match(pid)
+	})
+}
+
+// allPIDs lists all processes that satisfy match.
+func allPIDs(match func(pid int) bool) (PIDs, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -167,9 +181,7 @@ func pidsIn(namespace string, match func(pid int) bool) (PIDs, error) {
 		if err != nil {
 			continue
 		}
-		// A process that has just gone has no link: not one of ours any more.
-		ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid")
-		if err == nil && ns == namespace && match(pid) {
+		if match(pid) {
 			found = append(found, pid)
 		}
 	}

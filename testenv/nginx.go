@@ -53,15 +53,19 @@ http {
 // own, and returns its path.
 func (l *Lab) writeNginx(h *Host, name, server string) string {
 	l.t.Helper()
+	return l.write(name+".nginx/nginx.conf", l.nginxText(h, name, server))
+}
+
+func (l *Lab) nginxText(h *Host, name, server string) string {
+	l.t.Helper()
 	listen := "listen 80;"
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
 		listen += " listen [::]:80;"
 	}
-	conf := strings.NewReplacer(
+	return strings.NewReplacer(
 		"ERRORLOG", l.nginxLog(name), "LISTEN", listen, "NAME", h.name,
 		"SLOW", slowAnswer(), "SERVER", server, "STATUS", statusSocket,
 	).Replace(nginxConf)
-	return l.write(name+".nginx/nginx.conf", conf)
 }
 
 func (l *Lab) nginxLog(name string) string {

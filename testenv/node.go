@@ -44,6 +44,7 @@ type Node struct {
 	host    *Host
 	machine *machine
 	ngha    *Process
+	binary  string // of ngha
 	conf    string
 	nginx   string // path of nginx's configuration
 }
@@ -56,7 +57,7 @@ func (l *Lab) StartNode(h *Host, n Node) *Node {
 		h.SetRoot(n.Root)
 	}
 	h.requireBinary("nginx")
-	n.lab, n.host = l, h
+	n.lab, n.host, n.binary = l, h, l.Binary()
 	n.nginx = l.writeNginx(h, h.name, n.Server)
 	n.conf = l.write(h.name+".ngha.yaml", n.nghaYAML())
 	l.nodes = append(l.nodes, &n)
@@ -69,7 +70,7 @@ func (l *Lab) StartNode(h *Host, n Node) *Node {
 // otherwise in new ones.
 func (n *Node) Start() {
 	n.lab.t.Helper()
-	cmd := exec.Command(n.lab.Binary(), "run", "--config", n.conf)
+	cmd := exec.Command(n.binary, "run", "--config", n.conf)
 	cmd.Args = append(cmd.Args, n.Flags...)
 	cmd.Args = append(cmd.Args, "--")
 	if n.Command != nil {
@@ -118,16 +119,17 @@ func (n *Node) Host() *Host { return n.host }
 func (n *Node) Process() *Process { return n.ngha }
 
 // Run runs a program in the node's namespaces, as docker exec does, and
-// returns all that it wrote.
+// returns all that it wrote. Any goroutine may call it.
 func (n *Node) Run(name string, args ...string) (string, error) {
 	return n.machine.run(exec.CommandContext(n.lab.t.Context(), name, args...))
 }
 
 // CLI runs an ngha subcommand against the node's socket and returns what it
-// wrote. An exit code other than 0 is an *exec.ExitError.
+// wrote. An exit code other than 0 is an *exec.ExitError. Any goroutine may call
+// it.
 func (n *Node) CLI(args ...string) (string, error) {
 	n.lab.t.Helper()
-	return n.Run(n.lab.Binary(), append(args, "--socket", controlSocket)...)
+	return n.Run(n.binary, append(args, "--socket", controlSocket)...)
 }
 
 // Kill kills ngha and, unless UnderInit, with it the whole node, at once.

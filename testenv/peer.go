@@ -32,12 +32,17 @@ func (l *Lab) StartNginx(h *Host, server string) *Process {
 func (l *Lab) write(name, content string) string {
 	l.t.Helper()
 	path := l.path(name)
-	part := path + ".part"
-	if err := os.WriteFile(part, []byte(content), 0o644); err != nil {
-		l.t.Fatalf("%v", err)
-	}
-	if err := os.Rename(part, path); err != nil {
+	if err := writeWhole(path, content); err != nil {
 		l.t.Fatalf("%v", err)
 	}
 	return path
+}
+
+// writeWhole writes a file so that nobody sees a part of it.
+func writeWhole(path, content string) error {
+	part := path + ".part"
+	if err := os.WriteFile(part, []byte(content), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
 }

@@ -140,6 +140,20 @@ func (h *Host) launch(t *thread, cmd *exec.Cmd, name string) (*Process, error) {
 // PID is the process's id as the test sees it.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Family lists the process and its children.
+func (p *Process) Family() PIDs {
+	p.lab.t.Helper()
+	family := PIDs{p.PID()}
+	children, err := allPIDs(func(pid int) bool {
+		s, err := readStat(pid) // it may have ended
+		return err == nil && s.parent == p.PID()
+	})
+	if err != nil {
+		p.lab.t.Fatalf("list the children of %s: %v", p.name, err)
+	}
+	return append(family, children...)
+}
+
 // Name is the host's and the program's, as the log is named.
 func (p *Process) Name() string { return p.name }
 

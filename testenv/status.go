@@ -67,9 +67,34 @@ type VirtualRouterStatus struct {
 // statusLimit is how long one request to a control socket may take.
 const statusLimit = 5 * time.Second
 
+// control asks the node's control socket, by a connection of its own. The caller
+// closes the answer's body. Any goroutine may call it.
+func (n *Node) control(ctx context.Context, method, path string) (*http.Response, error) {
+	// A path is a path in every network namespace.
+	resp, err := askSocket(ctx, n.machine.path(controlSocket), method, path)
+	if err != nil {
+		return nil, fmt.Errorf("ask node %s: %w", n.host.name, err)
+	}
+	return resp, nil
+}
+
+func askSocket(ctx context.Context, socket, method, path string) (*http.Response, error) {
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://ngha"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return transport.RoundTrip(req)
+}
+
 // Status asks the node's control socket.
 func (n *Node) Status() (Status, error) {
-	// A path is a path in every network namespace.
 	s, err := askStatus(n.lab.t.Context(), n.machine.path(controlSocket))
 	if err != nil {
 		return s, fmt.Errorf("ask node %s: %w", n.host.name, err)
@@ -81,18 +106,7 @@ func askStatus(ctx context.Context, socket string) (Status, error) {
 	var s Status
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	transport := &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ngha/status", nil)
-	if err != nil {
-		return s, err
-	}
-	resp, err := transport.RoundTrip(req)
+	resp, err := askSocket(ctx, socket, http.MethodGet, "/status")
 	if err != nil {
 		return s, err
 	}

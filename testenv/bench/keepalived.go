@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -58,14 +56,13 @@ func (keepalived) configuration(priority, interval string) string {
 func (k keepalived) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon {
 	seconds := strconv.FormatFloat(interval.Seconds(), 'f', -1, 64)
 	testenv.RequireBinary(tb, "curl")
-	n := keepalivedNode{tb: tb, lab: lab, host: h}
+	n := keepalivedNode{lab: lab, host: h}
 	n.server = lab.StartNginx(h, "")
 	n.daemon = lab.StartKeepalived(h, k.configuration(strconv.Itoa(priority), seconds))
 	return n
 }
 
 type keepalivedNode struct {
-	tb             testenv.TB
 	lab            *testenv.Lab
 	host           *testenv.Host
 	server, daemon *testenv.Process
@@ -88,8 +85,8 @@ func (n keepalivedNode) awaitLog(words ...string) {
 	})
 }
 
-func (n keepalivedNode) processes() testenv.PIDs { return n.family(n.daemon.PID()) }
-func (n keepalivedNode) nginx() testenv.PIDs     { return n.family(n.server.PID()) }
+func (n keepalivedNode) processes() testenv.PIDs { return n.daemon.Family() }
+func (n keepalivedNode) nginx() testenv.PIDs     { return n.server.Family() }
 
 func (n keepalivedNode) nginxMaster() testenv.PIDs {
 	if !n.server.Running() {
@@ -101,45 +98,3 @@ func (n keepalivedNode) nginxMaster() testenv.PIDs {
 // breakNginx has nothing to do: Debian's nginx.service does not restart nginx,
 // and neither does anybody here.
 func (n keepalivedNode) breakNginx() {}
-
-// family returns a process and its children.
-func (n keepalivedNode) family(parent int) testenv.PIDs {
-	family := testenv.PIDs{parent}
-	found, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		n.tb.Fatalf("list the processes: %v", err)
-	}
-	for _, path := range found {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		pid, ppid, err := parents(string(b))
-		if err != nil {
-			n.tb.Fatalf("%s: %v", path, err)
-		}
-		if ppid == parent {
-			family = append(family, pid)
-		}
-	}
-	return family
-}
-
-// parents reads a process's id and its parent's from a line of /proc/*/stat,
-// whose second field, in parentheses, may hold anything.
-func parents(stat string) (pid, ppid int, err error) {
-	before, _, ok1 := strings.Cut(stat, " ")
-	end := strings.LastIndex(stat, ") ")
-	if !ok1 || end < 0 {
-		return 0, 0, fmt.Errorf("not a line of /proc/pid/stat: %q", stat)
-	}
-	fields := strings.Fields(stat[end+2:]) // state, parent, ...
-	if len(fields) < 2 {
-		return 0, 0, fmt.Errorf("not a line of /proc/pid/stat: %q", stat)
-	}
-	if pid, err = strconv.Atoi(before); err != nil {
-		return 0, 0, err
-	}
-	ppid, err = strconv.Atoi(fields[1])
-	return pid, ppid, err
-}

@@ -47,22 +47,3 @@ func TestRowsCanBeToldApart(t *testing.T) {
 		}
 	}
 }
-
-func TestParents(t *testing.T) {
-	for _, c := range []struct {
-		stat      string
-		pid, ppid int
-		ok        bool
-	}{
-		{"42 (nginx) S 7 42 42 0 -1", 42, 7, true},
-		{"42 (a) S 1 (b) R 9 42", 42, 9, true}, // the name is "a) S 1 (b"
-		{"", 0, 0, false},
-		{"42 (nginx) S", 0, 0, false},
-		{"x (nginx) S 7", 0, 0, false},
-	} {
-		pid, ppid, err := parents(c.stat)
-		if pid != c.pid && c.ok || ppid != c.ppid && c.ok || (err == nil) != c.ok {
-			t.Errorf("parents(%q) = %d, %d, %v, want %d, %d", c.stat, pid, ppid, err, c.pid, c.ppid)
-		}
-	}
-}
