@@ -200,6 +200,23 @@ func (l *Load) Await(n int) {
 	})
 }
 
+// AwaitDownloads waits until every download that is under way has ended.
+func (l *Load) AwaitDownloads() {
+	l.lab.t.Helper()
+	var before []int64
+	for _, d := range l.downloads {
+		before = append(before, d.begun.Load())
+	}
+	l.lab.Await("the downloads to end", awaitLimit, func() error {
+		for i, d := range l.downloads {
+			if d.begun.Load() == before[i] {
+				return fmt.Errorf("the %dth of client %d is under way", before[i], i)
+			}
+		}
+		return nil
+	})
+}
+
 // LoadResult is what the clients of a load saw.
 type LoadResult struct {
 	New, KeepAlive, Downloads Result

@@ -12,13 +12,13 @@ const (
 	statusSocket  = "/run/ngha/nginx.sock"
 )
 
-// SlowPath is a location of every node's whose answer takes four seconds.
+// SlowPath is a location of every node's whose answer takes two seconds.
 const SlowPath = "/slow"
 
 // slowAnswer is made of memory: nginx's workers may not be let into the folders
 // of a test.
 func slowAnswer() string {
-	return fmt.Sprintf(`location = %s { set $k "%s"; set $m "%s"; limit_rate 16k; return 200 $m; }`,
+	return fmt.Sprintf(`location = %s { set $k "%s"; set $m "%s"; limit_rate 32k; return 200 $m; }`,
 		SlowPath, strings.Repeat("slow", 256), strings.Repeat("$k", 64))
 }
 

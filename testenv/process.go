@@ -36,6 +36,18 @@ func (p PIDs) Signal(sig unix.Signal) error {
 	return errors.Join(errs...)
 }
 
+// Living lists those that run. One that has ended is not among them, whether or
+// not somebody has waited for it.
+func (p PIDs) Living() PIDs {
+	var living PIDs
+	for _, pid := range p {
+		if s, err := readStat(pid); err == nil && s.state != 'Z' && s.state != 'X' {
+			living = append(living, pid)
+		}
+	}
+	return living
+}
+
 // Start starts cmd on the host, under the host's init (a shell that reaps
 // orphans), with /run private to the host. Unless cmd says otherwise its
 // output goes to a log whose tail is shown when the test fails.

@@ -53,7 +53,7 @@ func (n *Node) StormReloads(s ReloadStorm) ReloadTruth {
 	if err := run.disk.mend(); err != nil {
 		n.lab.t.Fatalf("storm of reloads: %v", err)
 	}
-	if _, err := n.reload(); err != nil {
+	if _, err := n.Reload(); err != nil {
 		n.lab.t.Fatalf("storm of reloads: %v", err)
 	}
 	began := time.Now()
@@ -63,20 +63,21 @@ func (n *Node) StormReloads(s ReloadStorm) ReloadTruth {
 	}
 	clients.Wait()
 	run.truth.Took = time.Since(began)
-	run.judge(run.disk.mend(), func() (answer, error) { return n.reload() })
+	run.judge(run.disk.mend(), n.Reload)
 	run.truth.Generations = run.known - status.Nginx.Generation
 	return run.truth
 }
 
-// answer is one to a call for a reload.
-type answer struct {
+// ReloadAnswer is what a node says to a call for a reload.
+type ReloadAnswer struct {
 	Applied    bool   `json:"applied"`
-	Generation uint64 `json:"generation"`
-	Reason     string `json:"reason"`
+	Generation uint64 `json:"generation"` // the one that serves now
+	Reason     string `json:"reason"`     // why it was not applied
 }
 
-// reload asks the node's control socket. Any goroutine may call it.
-func (n *Node) reload() (a answer, err error) {
+// Reload has the node reload its nginx, by the control socket. Any goroutine may
+// call it.
+func (n *Node) Reload() (a ReloadAnswer, err error) {
 	ctx, cancel := context.WithTimeout(n.lab.t.Context(), awaitLimit)
 	defer cancel()
 	resp, err := n.control(ctx, http.MethodPost, "/reload")
@@ -100,7 +101,7 @@ func (n *Node) reload() (a answer, err error) {
 var generation = regexp.MustCompile(`generation (\d+)`)
 
 // reloadProgram runs `ngha reload`. Any goroutine may call it.
-func (n *Node) reloadProgram() (a answer, err error) {
+func (n *Node) reloadProgram() (a ReloadAnswer, err error) {
 	const notApplied = 4 // the exit code
 	a.Reason, err = n.CLI("reload")
 	exit, failed := errors.AsType[*exec.ExitError](err)
@@ -137,7 +138,7 @@ func (r *stormRun) client() {
 		if number >= r.storm.Calls || r.node.lab.t.Context().Err() != nil {
 			return
 		}
-		call := r.node.reload
+		call := r.node.Reload
 		if p := r.storm.Programs; p > 0 && number%max(r.storm.Calls/p, 1) == 0 {
 			call = r.node.reloadProgram
 		}
@@ -160,7 +161,7 @@ func (r *stormRun) change(number int) error {
 }
 
 // judge makes a call and judges its answer.
-func (r *stormRun) judge(unwritten error, call func() (answer, error)) {
+func (r *stormRun) judge(unwritten error, call func() (ReloadAnswer, error)) {
 	r.mu.Lock()
 	known := r.known
 	r.mu.Unlock()
@@ -194,7 +195,7 @@ func (r *stormRun) judge(unwritten error, call func() (answer, error)) {
 // untrue says what is wrong with an answer, "" for nothing: known is the highest
 // generation that was known before the call, served the version that nginx has
 // after it.
-func (a answer) untrue(known uint64, before, after diskState, served int) string {
+func (a ReloadAnswer) untrue(known uint64, before, after diskState, served int) string {
 	steady := before.turn == after.turn && !before.turning
 	switch {
 	case a.Applied && steady && before.broken:
@@ -233,85 +234,4 @@ func (n *Node) servedVersion() (int, error) {
 	var version int
 	_, err = fmt.Fscan(resp.Body, &version)
 	return version, err
-}
-
-const (
-	stormMark   = "# STORM"
-	stormPath   = "/version"
-	stormBroken = "nonsense;"
-	stormFault  = `unknown directive "nonsense"`
-)
-
-// stormDisk is nginx's configuration on disk. Whoever asks between turning and
-// the turn's end cannot know what nginx will find.
-type stormDisk struct {
-	path, text string
-
-	writing sync.Mutex // held while the file is changed; taken before mu
-
-	mu  sync.Mutex
-	now diskState
-}
-
-type diskState struct {
-	version int  // the last one written whole
-	broken  bool // what is there now is no version
-	turn    int  // counts from good to broken, and back
-	turning bool // on the way
-}
-
-func (d *stormDisk) state() diskState {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.now
-}
-
-func (d *stormDisk) set(f func(*diskState)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f(&d.now)
-}
-
-func (d *stormDisk) write(directives string) error {
-	return writeWhole(d.path, strings.Replace(d.text, stormMark, directives, 1))
-}
-
-func (d *stormDisk) spoil() error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	d.set(func(s *diskState) { s.turning = true })
-	err := d.write(stormBroken)
-	d.set(func(s *diskState) { s.turning, s.broken, s.turn = false, true, s.turn+1 })
-	return err
-}
-
-// mend writes the next version in place of what is broken, or of the one before.
-func (d *stormDisk) mend() error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	return d.next()
-}
-
-// renew writes the next version, unless what is there is broken.
-func (d *stormDisk) renew() error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	if d.state().broken {
-		return nil
-	}
-	return d.next()
-}
-
-func (d *stormDisk) next() error {
-	now := d.state()
-	version := now.version + 1
-	d.set(func(s *diskState) { s.turning = now.broken })
-	err := d.write(fmt.Sprintf(`location = %s { return 200 "%d\n"; }`, stormPath, version))
-	d.set(func(s *diskState) {
-		s.version = version
-		if now.broken {
-			s.turning, s.broken, s.turn = false, false, s.turn+1
-		}
-	})
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,9 +27,13 @@ type Root struct {
 
 // Root returns the file system of a Debian release, "trixie", which
 // testenv/prepare has made. Where there is none it skips the test, or fails it
-// when NGHA_REQUIRE_ROOT_TESTS=1. It waits while one is being made.
+// when NGHA_REQUIRE_ROOT_TESTS=1. It waits while one is being made. "" is this
+// machine's own, nil.
 func (l *Lab) Root(suite string) *Root {
 	l.t.Helper()
+	if suite == "" {
+		return nil
+	}
 	for _, r := range l.roots {
 		if r.suite == suite {
 			return r
@@ -41,6 +46,19 @@ func (l *Lab) Root(suite string) *Root {
 	}
 	l.roots = append(l.roots, r)
 	return r
+}
+
+// EachRelease runs a test, in parallel, with this machine's nginx, which is 1.22
+// where the gate runs, and with that of another release, 1.26: release is for
+// [Lab.Root].
+func EachRelease(t *testing.T, f func(t *testing.T, release string)) {
+	t.Helper()
+	for name, release := range map[string]string{"own nginx": "", "trixie's nginx": "trixie"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, release)
+		})
+	}
 }
 
 func openRoot(suite string) (*Root, error) {

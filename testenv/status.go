@@ -24,6 +24,7 @@ type Status struct {
 		Generation    uint64 `json:"generation"`
 		Configuration string `json:"configuration"`
 		Reason        string `json:"reason"`
+		Copy          bool   `json:"copy"` // it runs from a copy of its last good configuration
 		Restarts      uint64 `json:"restarts"`
 		Reloads       uint64 `json:"reloads"`
 		ReloadsFailed uint64 `json:"reloads_failed"`
