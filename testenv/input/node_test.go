@@ -46,10 +46,18 @@ type node struct {
 
 func newNode(t *testing.T) *node {
 	t.Helper()
+	return newNodeOf(t, "")
+}
+
+// newNodeOf is newNode with the nginx of a release of Debian; "" is this
+// machine's.
+func newNodeOf(t *testing.T, release string) *node {
+	t.Helper()
 	lab := testenv.New(t)
 	testenv.RequireBinary(t, "nginx")
 	lab.Binary() // now, since a subtest cannot end this test
 	n := &node{T: t, lab: lab, lan: lab.Bridge("lan"), host: lab.Host("a")}
+	n.host.SetRoot(lab.Root(release))
 	n.lan.Attach(n.host, own+"/24")
 	return n
 }
@@ -76,6 +84,7 @@ type site struct {
 	name   string // of the file; "": nginx.conf
 	main   string // directives of the main context
 	server string // of the server on port 80
+	log    string // where nginx logs errors; "": its standard error
 	status string // "": a location that ngha finds
 }
 
@@ -90,10 +99,13 @@ func (n *node) nginx(s site) []string {
 	if s.status == "" {
 		s.status = found
 	}
+	if s.log == "" {
+		s.log = "stderr"
+	}
 	conf := n.file(s.name, fmt.Sprintf(`%s
 worker_processes 1;
 pid /run/nginx/%s.pid;
-error_log stderr;
+error_log %s;
 events {}
 http {
 	access_log off;
@@ -109,7 +121,7 @@ http {
 		%s
 	}
 }
-`, s.main, s.name, s.server, s.status))
+`, s.main, s.name, s.log, s.server, s.status))
 	return []string{"nginx", "-e", "stderr", "-c", conf}
 }
 

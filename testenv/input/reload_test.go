@@ -1,7 +1,11 @@
 package input_test
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -37,46 +41,138 @@ func (n *node) end(p *testenv.Process) {
 	n.nothingLeft(nil)
 }
 
-// What nginx cannot take is told in nginx's own words, and the old
-// configuration goes on.
+// answer is a site with a location /a that answers with body.
+func answer(body string) site {
+	return site{server: fmt.Sprintf("location = /a { return 200 \"%s\\n\"; }", body)}
+}
+
+// taken has another process listen on the host's port.
+func (n *node) taken(port int) {
+	n.Helper()
+	var l net.Listener
+	if err := n.host.Do(func() (err error) {
+		l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", own, port))
+		return err
+	}); err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() { l.Close() })
+}
+
+// What nginx cannot take is told in nginx's own words, and the old configuration
+// goes on, stale until a later one is applied.
 func TestReloadOfBrokenConfiguration(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	p := n.start(n.ngha(byHand(), append(router(), n.nginx(site{server: "location = /a { return 200 \"old\\n\"; }"})...)...)...)
+	testenv.EachRelease(t, func(t *testing.T, release string) { brokenConfigurations(newNodeOf(t, release)) })
+}
+
+func brokenConfigurations(n *node) {
+	body := func(generation uint64) string { return fmt.Sprintf("of generation %d", generation) }
+	p := n.start(n.ngha(byHand(), append(router(), n.nginx(answer(body(1)))...)...)...)
 	n.awaitRouter("active")
-	for _, c := range []struct {
+	with := func(server string) func(*node) {
+		return func(n *node) { n.nginx(site{server: answer("new").server + server}) }
+	}
+	for i, c := range []struct {
 		name  string
-		spoil func()
+		spoil func(*node)
 		words []string
 	}{
-		{"syntax", func() { n.nginx(site{server: "location = /a { retrun 200; }"}) }, []string{"unknown directive", "retrun", "nginx.conf:"}},
-		{"a bracket", func() { n.nginx(site{server: "location = /a {"}) }, []string{"[emerg]", "nginx.conf:"}},
-		{"empty file", func() { n.file("nginx.conf", "") }, []string{"events"}},
-		{"garbage", func() { n.file("nginx.conf", "\x00\x01\xff{{{;") }, []string{"[emerg]", "nginx.conf:"}},
-		{"no file", func() {
+		{"syntax", with("retrun 200;"), []string{"unknown directive", "retrun", "nginx.conf:"}},
+		{"a bracket", with("location = /b {"), []string{"[emerg]", "nginx.conf:"}},
+		{"empty file", func(n *node) { n.file("nginx.conf", "") }, []string{"events"}},
+		{"garbage", func(n *node) { n.file("nginx.conf", "\x00\x01\xff{{{;") }, []string{"[emerg]", "nginx.conf:"}},
+		{"no file", func(n *node) {
 			if err := os.Remove(n.lab.Dir() + "/nginx.conf"); err != nil {
-				t.Fatal(err)
+				n.Fatal(err)
 			}
 		}, []string{"nginx.conf", "No such file"}},
+		{"no certificate", with("listen 443 ssl; ssl_certificate /no/such.crt; ssl_certificate_key /no/such.key;"),
+			[]string{"cannot load certificate", "/no/such.crt", "No such file"}},
+		{"an upstream that nobody knows", with("location /b { proxy_pass http://no-such-host.invalid; }"),
+			[]string{"host not found in upstream", "no-such-host.invalid"}},
+		{"a log that cannot be opened", with("access_log /no/such/access.log;"), []string{"/no/such/access.log", "No such file"}},
+		{"an error log that is none", with("error_log /run;"), []string{"/run", "Is a directory"}},
+		{"an address of another host", with("listen 203.0.113.1:8080;"), []string{"203.0.113.1:8080", "(99: "}},
+		{"a user that nobody is", func(n *node) { n.nginx(site{main: "user nobody_of_that_name;"}) }, []string{"nobody_of_that_name"}},
 		// Passes the test and fails in the running nginx.
-		{"an address of another host", func() { n.nginx(site{server: "listen 203.0.113.1:8080;"}) }, []string{"203.0.113.1:8080"}},
-		{"a user that nobody is", func() { n.nginx(site{main: "user nobody_of_that_name;"}) }, []string{"nobody_of_that_name"}},
+		{"a port that is taken", func(n *node) {
+			n.taken(8081)
+			with("listen 8081;")(n)
+		}, []string{"0.0.0.0:8081", "(98: "}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		n.Run(c.name, func(t *testing.T) {
 			n := n.with(t)
-			c.spoil()
-			n.reload(notApplied, append(c.words, "not applied", "generation 1 goes on")...)
-			n.awaitBody("/a", "old")
-			n.awaitGeneration(1, "stale")
+			generation := uint64(i + 1)
+			c.spoil(n)
+			n.reload(notApplied, append(c.words, "not applied", fmt.Sprintf("generation %d goes on", generation))...)
+			n.awaitBody("/a", body(generation))
+			n.awaitGeneration(generation, "stale")
 			n.awaitRouter("active")
 			n.host.AwaitHolds(vip)
+
+			n.nginx(answer(body(generation + 1)))
+			n.reload(done, "applied", fmt.Sprintf("generation %d", generation+1))
+			n.awaitBody("/a", body(generation+1))
+			n.awaitGeneration(generation+1, "current")
 		})
 	}
+	n.end(p)
+}
 
-	n.nginx(site{server: "location = /a { return 200 \"new\\n\"; }"})
-	n.reload(done, "applied", "generation 2")
-	n.awaitBody("/a", "new")
-	n.awaitGeneration(2, "current")
+// While a reload runs, another one is asked for, of files that were mended
+// meanwhile: each is told of its own.
+func TestReloadWhileAReloadRuns(t *testing.T) {
+	testenv.EachRelease(t, func(t *testing.T, release string) {
+		n := newNodeOf(t, release)
+		p := n.start(n.ngha(byHand(), append(router(), n.nginx(answer("old"))...)...)...)
+		n.awaitRouter("active")
+		n.taken(8081)
+		n.nginx(site{server: answer("never").server + "listen 8081;"})
+		type outcome struct {
+			output string
+			err    error
+		}
+		first := make(chan outcome, 1) // its one message
+		go func() {
+			line := n.ngha(nil, "reload")
+			output, err := n.host.Run(line[0], line[1:]...)
+			first <- outcome{output, err}
+		}()
+		// nginx goes on trying for two seconds and more.
+		n.lab.Await("nginx to try the port", limit, func() error {
+			if !strings.Contains(p.Log(), "0.0.0.0:8081") {
+				return errors.New("it has not complained yet")
+			}
+			return nil
+		})
+		n.nginx(answer("new"))
+		n.reload(done, "applied", "generation 2")
+		n.awaitBody("/a", "new")
+		got := <-first
+		exit, ok := errors.AsType[*exec.ExitError](got.err)
+		if !ok || exit.ExitCode() != notApplied || !strings.Contains(got.output, "(98: ") {
+			t.Errorf("the first one: %v, want exit code %d and the port in use\n%s", got.err, notApplied, got.output)
+		}
+		n.awaitGeneration(2, "current")
+		n.end(p)
+	})
+}
+
+// Where nginx's words cannot be read, it is told where they are.
+func TestReloadIsRefusedInALogThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	old := answer("old")
+	old.log = "/dev/null"
+	p := n.start(n.ngha(byHand(), append(router(), n.nginx(old)...)...)...)
+	n.awaitRouter("active")
+	n.taken(8081)
+	spoilt := old
+	spoilt.server += "listen 8081;"
+	n.nginx(spoilt)
+	n.reload(notApplied, "not applied", "the reason is in /dev/null")
+	n.awaitBody("/a", "old")
+	n.awaitGeneration(1, "stale")
 	n.end(p)
 }
 
@@ -124,7 +220,6 @@ func TestReloadDuringShutdown(t *testing.T) {
 func TestReloadThatBlindsNghaIsRefused(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	answer := func(body string) site { return site{server: "location = /a { return 200 \"" + body + "\\n\"; }"} }
 	p := n.start(n.ngha(byHand(), append(router(), n.nginx(answer("old"))...)...)...)
 	n.awaitRouter("active")
 	for _, c := range []struct {
