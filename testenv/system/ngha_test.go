@@ -31,10 +31,10 @@ func TestNghaKilledAsPID1(t *testing.T) {
 
 // ngha is killed and nginx survives. A new ngha takes that nginx's place.
 func TestNghaKilledBesideItsNginx(t *testing.T) {
-	for _, failback := range []string{"now", "never"} {
-		t.Run("failback "+failback, func(t *testing.T) {
+	for _, row := range []struct{ failback, release string }{{"now", ""}, {"never", ""}, {"now", "trixie"}} {
+		t.Run("failback "+row.failback+" "+row.release, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, testenv.Node{UnderInit: true, Failback: failback}, testenv.Node{})
+			s := newSiteOf(t, row.release, testenv.Node{UnderInit: true, Failback: row.failback}, testenv.Node{})
 			orphans := s.a.Nginx()
 			s.owners.during("ngha was killed", leaseOverlap(s.interval, 150), func() {
 				s.a.Kill()
@@ -43,7 +43,7 @@ func TestNghaKilledBesideItsNginx(t *testing.T) {
 			if now := s.a.Nginx(); !slices.Equal(now, orphans) {
 				t.Fatalf("nginx was to survive: there were %v, now %v", orphans, now)
 			}
-			s.listened(s.a, s.failsBack(failback, func() {
+			s.listened(s.a, s.failsBack(row.failback, func() {
 				s.a.Start()
 				s.replaced(s.a, orphans)
 			}))
@@ -164,16 +164,18 @@ func TestNghaTerminated(t *testing.T) {
 		signal   unix.Signal
 		interval time.Duration
 		node     testenv.Node
+		release  string
 	}{
-		{unix.SIGTERM, time.Second, testenv.Node{}},
-		{unix.SIGTERM, fast, testenv.Node{UnderInit: true}},
-		{unix.SIGQUIT, fast, testenv.Node{}},
-		{unix.SIGINT, fast, testenv.Node{}},
+		{unix.SIGTERM, time.Second, testenv.Node{}, ""},
+		{unix.SIGTERM, fast, testenv.Node{UnderInit: true}, ""},
+		{unix.SIGTERM, fast, testenv.Node{}, "trixie"},
+		{unix.SIGQUIT, fast, testenv.Node{}, ""},
+		{unix.SIGINT, fast, testenv.Node{}, ""},
 	} {
-		t.Run(fmt.Sprintf("%s at %v", unix.SignalName(row.signal), row.interval), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s at %v %s", unix.SignalName(row.signal), row.interval, row.release), func(t *testing.T) {
 			t.Parallel()
 			row.node.Interval = row.interval
-			s := newSite(t, row.node, testenv.Node{})
+			s := newSiteOf(t, row.release, row.node, testenv.Node{})
 			probe := s.client.ProbeHTTP("http://"+vip+"/", 5*time.Millisecond)
 			s.owners.during("a hands over", min(s.interval, time.Second), func() {
 				s.a.Process().Signal(row.signal)
@@ -197,20 +199,56 @@ func TestNghaTerminated(t *testing.T) {
 // were given up before the successor has it, is ten times as long and more.
 const underWay = 2
 
-// The Active vanishes while its successor reloads.
+// The Active vanishes while its successor reloads: neither is in the other's way.
 func TestReloadDuringFailover(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, testenv.Node{}, testenv.Node{})
-	s.b.Configure("location = /new { return 204; }")
-	s.b.Process().Signal(unix.SIGHUP)
-	s.a.Host().PowerOff()
-	s.settlesOn(s.b)
-	s.b.AwaitStatus("reloaded", func(status testenv.Status) error {
-		if n := status.Nginx; n.Generation != 2 || n.Configuration != "current" {
-			return fmt.Errorf("generation %d is %s: %s", n.Generation, n.Configuration, n.Reason)
-		}
-		return nil
-	})
+	for name, row := range map[string]struct {
+		server        string
+		code          int
+		generation    uint64
+		configuration string
+	}{
+		"applied": {location("/new"), 0, 2, "current"},
+		"refused": {"nonsense;", 4, 1, "stale"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, testenv.Node{}, testenv.Node{Config: byHand})
+			s.b.Configure(row.server)
+			told := make(chan error, 1) // its one message
+			go func() {
+				out, err := s.b.CLI("reload")
+				if exitCode(err) != row.code || row.code != 0 && !strings.Contains(out, "nonsense") {
+					err = fmt.Errorf("ngha reload: %v, want exit code %d\n%s", err, row.code, out)
+				} else {
+					err = nil
+				}
+				told <- err
+			}()
+			s.a.Host().PowerOff()
+			s.settlesOn(s.b)
+			if err := <-told; err != nil {
+				t.Error(err)
+			}
+			s.b.AwaitStatus("as told", func(status testenv.Status) error {
+				if n := status.Nginx; n.Generation != row.generation || n.Configuration != row.configuration {
+					return fmt.Errorf("generation %d is %s: %s", n.Generation, n.Configuration, n.Reason)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// exitCode is the exit code that err tells of; -1 for another error, and 0 for
+// none.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode()
+	}
+	return -1
 }
 
 // What nginx refuses changes nothing.
@@ -220,7 +258,7 @@ func TestRefusedReloadChangesNothing(t *testing.T) {
 	check := s.neverMoves()
 	s.a.Configure("nonsense;")
 	out, err := s.a.CLI("reload")
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 4 || !strings.Contains(out, "nonsense") {
+	if exitCode(err) != 4 || !strings.Contains(out, "nonsense") {
 		t.Errorf("reload of nonsense: %v, want exit code 4 and nginx's words\n%s", err, out)
 	}
 	s.remains(s.a, 3)

@@ -13,82 +13,6 @@ import (
 	"ngha/testenv"
 )
 
-// Small crashes are repaired where they happen: the address stays.
-func TestCrashedNginxIsRepairedInPlace(t *testing.T) {
-	for name, row := range map[string]struct {
-		victims  func(*member) testenv.PIDs
-		restarts uint64
-		cuts     bool // requests that a killed worker was serving fail
-	}{
-		"master":             {func(m *member) testenv.PIDs { return m.NginxMaster() }, 1, false},
-		"master and workers": {func(m *member) testenv.PIDs { return m.Nginx() }, 1, true},
-		"workers":            {func(m *member) testenv.PIDs { return m.NginxWorkers() }, 0, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			// Nothing here is about how fast this machine is.
-			s := newSite(t, testenv.Node{Config: "nginx: {repair: 20s}\n"}, testenv.Node{})
-			check := s.neverMoves()
-			victims := row.victims(s.a)
-			if err := victims.Signal(unix.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-			s.lab.Await("other processes", limit, func() error {
-				now := s.a.Nginx()
-				if len(now) != 3 || slices.ContainsFunc(victims, func(pid int) bool { return slices.Contains(now, pid) }) {
-					return fmt.Errorf("killed were %v, there are %v", victims, now)
-				}
-				return nil
-			})
-			s.a.AwaitStatus("repaired", func(status testenv.Status) error {
-				if !status.Health.Healthy || status.Nginx.Restarts != row.restarts {
-					return fmt.Errorf("it is %s after %d restarts", status.Health.State, status.Nginx.Restarts)
-				}
-				return nil
-			})
-			s.settlesOn(s.a)
-			s.remains(s.a, 5)
-			check()
-			for _, sample := range s.probe.Result().Samples {
-				if sample.Failure == "refused" || sample.Failure != "" && !row.cuts {
-					t.Errorf("a connection failed (%s): %v", sample.Failure, s.probe.Result())
-					break
-				}
-			}
-		})
-	}
-}
-
-// nginx dies while somebody is half through an edit: the copy of the last good
-// configuration serves until he is done, and the address stays.
-func TestLastGoodConfigurationServesWhileTheFilesAreBroken(t *testing.T) {
-	t.Parallel()
-	// Nothing here is about how fast this machine is.
-	s := newSite(t, testenv.Node{Config: "nginx: {repair: 20s}\n"}, testenv.Node{})
-	check := s.neverMoves()
-	s.awaitCopy(s.a)
-	s.a.Configure("nonsense;")
-	if err := s.a.Nginx().Signal(unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	configuration := func(want string) {
-		t.Helper()
-		s.a.AwaitStatus(want, func(status testenv.Status) error {
-			if n := status.Nginx; !status.Health.Healthy || n.Restarts != 1 || n.Configuration != want {
-				return fmt.Errorf("it is %s after %d restarts, its configuration %s", status.Health.State, n.Restarts, n.Configuration)
-			}
-			return nil
-		})
-	}
-	configuration("stale")
-	s.remains(s.a, 5)
-	s.a.Configure("")
-	configuration("current") // by itself
-	s.remains(s.a, 5)
-	check()
-	t.Log(s.probe.Result())
-}
-
 // nginx dies and its configuration no longer holds, nor is there a copy. Once that is mended, the
 // node is as good as before.
 func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
@@ -111,14 +35,16 @@ func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
 	}
 }
 
-// lastGood is where a node keeps its copy of the last good configuration.
+// lastGood is where a node keeps its copy of the last good configuration unless
+// it is told.
 const lastGood = "/run/ngha/ngha.nginx-lastgood"
 
-// awaitCopy waits until m has its copy of the last good configuration.
-func (s *site) awaitCopy(m *member) {
+// awaitCopy waits until m has its copy of the last good configuration, in a
+// folder.
+func (s *site) awaitCopy(m *member, folder string) {
 	s.Helper()
 	s.lab.Await("a copy of the configuration", limit, func() error {
-		_, err := m.Run("test", "-e", lastGood+"/lastgood.json")
+		_, err := m.Run("test", "-e", folder+"/lastgood.json")
 		return err
 	})
 }
@@ -127,7 +53,7 @@ func (s *site) awaitCopy(m *member) {
 // its configuration no longer holds, nor is there a copy.
 func (s *site) breakNginx(m *member) {
 	s.Helper()
-	s.awaitCopy(m)
+	s.awaitCopy(m, lastGood)
 	m.Configure("nonsense;")
 	if out, err := m.Run("rm", "-r", lastGood); err != nil {
 		s.Fatalf("%v\n%s", err, out)
@@ -187,12 +113,12 @@ func TestFrozenNginxIsReplaced(t *testing.T) {
 
 // Who stops nginx means the node.
 func TestNginxStoppedByHandEndsTheNode(t *testing.T) {
-	for _, word := range []string{"quit", "stop"} {
-		t.Run(word, func(t *testing.T) {
+	for _, row := range []struct{ word, release string }{{"quit", ""}, {"stop", ""}, {"quit", "trixie"}} {
+		t.Run(row.word+" "+row.release, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, testenv.Node{UnderInit: true}, testenv.Node{})
-			if out, err := s.a.Run("nginx", "-e", "/dev/null", "-c", s.a.NginxConf(), "-s", word); err != nil {
-				t.Fatalf("nginx -s %s: %v\n%s", word, err, out)
+			s := newSiteOf(t, row.release, testenv.Node{UnderInit: true}, testenv.Node{})
+			if out, err := s.a.Run("nginx", "-e", "/dev/null", "-c", s.a.NginxConf(), "-s", row.word); err != nil {
+				t.Fatalf("nginx -s %s: %v\n%s", row.word, err, out)
 			}
 			s.settlesOn(s.b)
 			s.ended(s.a, 0)

@@ -23,6 +23,12 @@ const (
 	// limit is how long is waited for what must happen, far beyond all timers.
 	limit = 40 * time.Second
 
+	// unhurried is for nodes of tests that are not about how fast this machine
+	// is: nobody need answer within a second after a crash.
+	unhurried = "nginx: {repair: 20s}\n"
+	// byHand is for nodes that are to reload when they are told to, and only then.
+	byHand = "nginx: {reload: manual}\n"
+
 	httpPace = 20 * time.Millisecond
 	arpPace  = 10 * time.Millisecond
 )
@@ -36,6 +42,7 @@ type site struct {
 	client   *testenv.Host
 	watcher  *testenv.Link
 	interval time.Duration
+	release  string // of Debian, whose nginx the nodes run; "": this machine's
 	capture  *testenv.Capture
 	nodes    []*member
 	a, b, c  *member
@@ -57,7 +64,14 @@ type member struct {
 // one virtual router and have priority 200, 150 and 100.
 func newSite(t *testing.T, configs ...testenv.Node) *site {
 	t.Helper()
+	return newSiteOf(t, "", configs...)
+}
+
+// newSiteOf is newSite with the nginx of a release.
+func newSiteOf(t *testing.T, release string, configs ...testenv.Node) *site {
+	t.Helper()
 	s := newLAN(t, configs[0].Interval)
+	s.release = release
 	// One after the other: who is there first keeps the address if the
 	// configuration says so.
 	for i, c := range configs {
@@ -107,6 +121,7 @@ func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 		}
 		c.Interval = s.interval
 	}
+	link.Host().SetRoot(s.lab.Root(s.release))
 	m := &member{link: link, name: link.Host().Name(), Node: s.lab.StartNode(link.Host(), c)}
 	s.nodes = append(s.nodes, m)
 	*[]**member{&s.a, &s.b, &s.c}[len(s.nodes)-1] = m
