@@ -42,14 +42,18 @@ const (
 // Retire ends procs in favour of a new master that has inherited their
 // listening sockets and is ready. Masters are killed, since one that ends by
 // itself removes the pid file and the unix sockets that are its successor's by
-// now. Workers are told to quit; those that still serve somebody, or hang, are
-// returned: see Drain.
+// now. Workers are told to quit, and it returns when they accept no more; those
+// that still serve somebody, or hang, are returned: see Drain.
 func Retire(ctx context.Context, procs []Process) (draining []Process, err error) {
 	workers, err := retire(ctx, procs)
 	if err != nil {
 		return nil, err
 	}
-	return Living(workers), nil
+	draining, hung, err := awaitClosed(ctx, workers)
+	if err != nil {
+		return Living(workers), fmt.Errorf("retire old workers: %w", err)
+	}
+	return append(draining, hung...), nil
 }
 
 // Clear takes the listening sockets from procs, so that a new master can bind

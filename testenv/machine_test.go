@@ -39,7 +39,7 @@ func TestMachineIsANodeOfItsOwn(t *testing.T) {
 }
 
 // orphans is a program whose child outlives it: it prints "ready" and waits.
-const orphans = "(trap '' TERM; sleep infinity) & echo ready; wait"
+const orphans = "(trap '' TERM; exec sleep infinity) & echo ready; wait"
 
 func awaitOutput(t *testing.T, p *Process, want string) {
 	t.Helper()
@@ -102,7 +102,13 @@ func all(t TB, m *machine) PIDs {
 
 func TestNothingOutlivesALab(t *testing.T) {
 	New(t) // skips where there can be none
-	before := netNamespaces(t)
+	var before []string
+	eventually(t, "earlier labs to be gone", func() error {
+		if before = netNamespaces(t); len(before) > 1 {
+			return fmt.Errorf("network namespaces %v", before)
+		}
+		return nil
+	})
 	var pids PIDs
 	t.Run("lab", func(t *testing.T) {
 		lab := New(t)
