@@ -24,7 +24,7 @@ func grouped(vs []config.VirtualRouter) []config.VirtualRouter {
 	list := slices.Clone(vs)
 	for i := range list {
 		if v := &list[i]; v.Group != "" {
-			v.VRRP.Group = vrrp.Group{Name: v.Group, Member: v.Name, Follows: leaders[v.Group] != i}
+			v.VRRP.Grouped = vrrp.Group{Name: v.Group, Member: v.Name, Follows: leaders[v.Group] != i}
 		}
 	}
 	return list

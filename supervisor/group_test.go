@@ -35,13 +35,13 @@ func TestLeaderOfAGroupIsTheSameEverywhere(t *testing.T) {
 			for _, v := range grouped(order) {
 				leads := v.Name == "inside" || v.Name == "low"
 				if v.Group == "" {
-					if v.VRRP.Group != (vrrp.Group{}) {
-						t.Errorf("%s is in %+v, want in no group", v.Name, v.VRRP.Group)
+					if v.VRRP.Grouped != (vrrp.Group{}) {
+						t.Errorf("%s is in %+v, want in no group", v.Name, v.VRRP.Grouped)
 					}
 					continue
 				}
-				if want := (vrrp.Group{Name: v.Group, Member: v.Name, Follows: !leads}); v.VRRP.Group != want {
-					t.Errorf("%s is in %+v, want %+v", v.Name, v.VRRP.Group, want)
+				if want := (vrrp.Group{Name: v.Group, Member: v.Name, Follows: !leads}); v.VRRP.Grouped != want {
+					t.Errorf("%s is in %+v, want %+v", v.Name, v.VRRP.Grouped, want)
 				}
 			}
 		}

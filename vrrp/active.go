@@ -188,7 +188,7 @@ func (m *Machine) sendFailed(now time.Time, err error) {
 	a.lastSent, a.sendErr = a.prevSent, err
 	a.acquired = time.Time{} // it was left out
 	if a.lastSent.IsZero() {
-		if m.cfg.Group.Follows {
+		if m.cfg.Grouped.Follows {
 			m.retry.fail(now) // or its leader would claim and release again and again
 		}
 		m.stepAside(now, fmt.Sprintf("advertisement not sent: %v", err))
@@ -200,7 +200,7 @@ func (m *Machine) sendFailed(now time.Time, err error) {
 // acquireFailed handles AcquireFailed: who cannot hold the addresses gives
 // them up and stays out of the election for a while.
 func (m *Machine) acquireFailed(now time.Time, err error) {
-	if m.state == Backup && m.cfg.Group.Follows {
+	if m.state == Backup && m.cfg.Grouped.Follows {
 		m.retry.fail(now) // it was a trial
 	}
 	if m.state != Active {

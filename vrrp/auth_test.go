@@ -38,7 +38,7 @@ func authenticator(t *testing.T, c vrrp.Auth, keys ...vrrp.Key) *vrrp.Authentica
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func signed(a *vrrp.Authenticator, at time.Time) vrrp.Packet {
-	return packetOf(a.Sign(slices.Clone(resum(messageV3)), src, at))
+	return packetOf(a.Sign(slices.Clone(resum(messageV3)), src, vrrp.GroupIPv4, at))
 }
 
 // reasonOf returns why a discards p; ok for nothing.
@@ -71,7 +71,7 @@ func TestSignatureIsThePublishedOne(t *testing.T) {
 	want := "3133c80100644402c0000264" + "010100006800000080000000" + "1b84bc4e8e43892dc6d98448f8ee2265"
 	for _, sum := range []vrrp.ChecksumMode{vrrp.MessageOnly, vrrp.PseudoHeader} {
 		a := authenticator(t, vrrp.Auth{}, vrrp.Key{ID: 1, Secret: secret})
-		got := hex.EncodeToString(a.Sign(adv.AppendTo(nil, from, vrrp.GroupIPv4, sum), from, time.Unix(0x68000000, 5e8)))
+		got := hex.EncodeToString(a.Sign(adv.AppendTo(nil, from, vrrp.GroupIPv4, sum), from, vrrp.GroupIPv4, time.Unix(0x68000000, 5e8)))
 		if sum == vrrp.PseudoHeader { // the signature does not cover the checksum
 			got = got[:12] + want[12:16] + got[16:]
 		}
@@ -88,7 +88,7 @@ func TestWhatIsSignedIsAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, skew, err := b.Parse(packetOf(a.Sign(slices.Clone(message), src, noon)), noon)
+		got, skew, err := b.Parse(packetOf(a.Sign(slices.Clone(message), src, vrrp.GroupIPv4, noon)), noon)
 		if diff := cmp.Diff(want, got, cmpAddr); diff != "" || err != nil || skew != 0 {
 			t.Errorf("%s: skew %s, %v (-want +got):\n%s", name, skew, err, diff)
 		}
@@ -276,7 +276,7 @@ func TestMarksAreBounded(t *testing.T) {
 	from := func(i int) vrrp.Packet {
 		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
 		a := authenticator(t, vrrp.Auth{})
-		return vrrp.Packet{Src: addr, Dst: vrrp.GroupIPv4, TTL: 255, Payload: a.Sign(slices.Clone(resum(messageV3)), addr, noon)}
+		return vrrp.Packet{Src: addr, Dst: vrrp.GroupIPv4, TTL: 255, Payload: a.Sign(slices.Clone(resum(messageV3)), addr, vrrp.GroupIPv4, noon)}
 	}
 	for i := range 65 {
 		wantReason(t, b, from(i), noon, ok)

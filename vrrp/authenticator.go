@@ -11,8 +11,8 @@ import (
 )
 
 // The trailer that follows a signed message, keepalived's auth_hmac from 2.4.2
-// on (draft-cassen-vrrp-auth-hmac). Neither the count nor, over IPv4, the
-// checksum of the message knows of it.
+// on (draft-cassen-vrrp-auth-hmac). The message's count does not know of it, nor
+// its checksum over IPv4.
 //
 //	octet  trailer
 //	0      type: 1, HMAC-SHA-256 cut to 128 bits
@@ -81,16 +81,21 @@ func (a *Authenticator) SetKeys(keys []Key) error {
 	return nil
 }
 
-// Sign appends the trailer to msg, an advertisement that will be sent from src,
-// unless the node only receives.
-func (a *Authenticator) Sign(msg []byte, src netip.Addr, wall time.Time) []byte {
+// Sign appends the trailer to msg, an advertisement that will travel from src to
+// dst, unless the node only receives.
+func (a *Authenticator) Sign(msg []byte, src, dst netip.Addr, wall time.Time) []byte {
 	if a.config.Mode == AuthReceiveOnly {
 		return msg
 	}
 	s := &a.signers[0]
 	signed := append(msg, trailerType, s.id, 0, 0)
 	signed = binary.BigEndian.AppendUint64(signed, a.next(wall))
-	return append(signed, s.sum(signed, src)...)
+	signed = append(signed, s.sum(signed, src)...)
+	if src.Is6() {
+		binary.BigEndian.PutUint16(signed[6:], 0)
+		binary.BigEndian.PutUint16(signed[6:], checksum(signed, src, dst, PseudoHeader))
+	}
+	return signed
 }
 
 // Parse is vrrp.Parse for packets that may be signed. skew is how far the
@@ -105,8 +110,7 @@ func (a *Authenticator) Parse(p Packet, wall time.Time) (adv Advertisement, skew
 		}
 		return adv, 0, err
 	}
-	p.Payload = signed[:n]
-	if adv, err = Parse(p); err != nil {
+	if adv, err = parse(p, trailerLen); err != nil {
 		return adv, 0, err
 	}
 	skew, err = a.verify(signed, p.Src.Unmap(), wall)

@@ -64,7 +64,7 @@ func (m *Machine) waitEnd(w wait, since time.Time) time.Time {
 // down is when the node takes over unless it hears something; zero while it
 // may not.
 func (m *Machine) down() time.Time {
-	if !m.electable() || m.cfg.Group.Follows {
+	if !m.electable() || m.cfg.Grouped.Follows {
 		return time.Time{}
 	}
 	return m.waitEnd(m.backup.wait, m.backup.since)
@@ -89,7 +89,7 @@ func (m *Machine) alive(now time.Time) bool {
 // listening is the earliest instant at which the silence so far means
 // something: a takeover or, for a node that may not, that nobody is Active.
 func (m *Machine) listening() time.Time {
-	if m.electable() && !m.cfg.Group.Follows && m.backup.held == "" {
+	if m.electable() && !m.cfg.Grouped.Follows && m.backup.held == "" {
 		return earliest(m.down(), m.backup.failback)
 	}
 	return m.heardUntil()
@@ -114,7 +114,7 @@ func (m *Machine) backupTimer(now time.Time) {
 	if due(m.retry.until, now) {
 		m.retry.until = time.Time{}
 		b.since, b.wait = now, waitFull
-		if m.cfg.Group.Follows { // its leader shall not claim anything before this is known to hold
+		if m.cfg.Grouped.Follows { // its leader shall not claim anything before this is known to hold
 			m.do(Acquire{}, Release{})
 		}
 	}
@@ -131,7 +131,7 @@ func (m *Machine) backupTimer(now time.Time) {
 func (m *Machine) claim(now time.Time) {
 	b := &m.backup
 	switch {
-	case m.cfg.Group.Follows: // its leader does, for all
+	case m.cfg.Grouped.Follows: // its leader does, for all
 	case due(m.down(), now):
 		m.takeOverWithGroup(now, b.since, m.whyDown(now))
 	case due(b.failback, now):

@@ -44,7 +44,7 @@ type Config struct {
 	Checksum ChecksumMode   // of what is sent under V3; default: PseudoHeader. Both are accepted
 	Password Password       // V2 only; default: none
 	Auth     *Auth          // signatures; default: none, and none accepted
-	Group    Group          // default: none
+	Grouped  Group          // default: in none
 }
 
 // Failback says what a healthy Backup does about an Active of lower priority.

@@ -129,7 +129,7 @@ func FuzzAuthenticator(f *testing.F) {
 		{"the counter's overflow", resum(messageV3), time.Unix(1<<32-1, 999999999)},
 		{"a message that is refused, signed", resum(edit(messageV3, 3, 0)), noon},
 	} {
-		payload := signer.Sign(slices.Clone(seed.message), src, seed.at)
+		payload := signer.Sign(slices.Clone(seed.message), src, vrrp.GroupIPv4, seed.at)
 		real[string(payload)] = true
 		f.Add(payload, seed.at.Unix(), uint8(0))
 		f.Add(payload, seed.at.Unix(), uint8(1))

@@ -54,12 +54,12 @@ type group struct {
 }
 
 // grouped reports whether m is in a group and takes part in it.
-func (m *Machine) grouped() bool { return m.cfg.Group.Name != "" && !m.ended }
+func (m *Machine) grouped() bool { return m.cfg.Grouped.Name != "" && !m.ended }
 
 // Member returns what the others of m's group should be told.
 func (m *Machine) Member() Member {
 	g := &m.group
-	me := Member{Name: m.cfg.Group.Member, State: m.state, Ending: m.ended, Unfit: m.unfit(), Left: g.left, Released: g.released, By: g.by}
+	me := Member{Name: m.cfg.Grouped.Member, State: m.state, Ending: m.ended, Unfit: m.unfit(), Left: g.left, Released: g.released, By: g.by}
 	switch m.state {
 	case Active:
 		me.Since, me.Cause = m.active.since, m.active.cause
@@ -125,7 +125,7 @@ func (m *Machine) objection(cause time.Time) string {
 
 // blame is the reason why m does what another one makes it do.
 func (m *Machine) blame(o Member, what string) string {
-	return fmt.Sprintf("group %s: %s%s", m.cfg.Group.Name, o.Name, what)
+	return fmt.Sprintf("group %s: %s%s", m.cfg.Grouped.Name, o.Name, what)
 }
 
 // isActive says of an Active who it is.
@@ -136,7 +136,7 @@ func (m *Machine) groupChanged(now time.Time, others []Member) {
 	m.group.others = others
 	switch {
 	case !m.grouped() || m.state == Initialize:
-	case m.cfg.Group.Follows:
+	case m.cfg.Grouped.Follows:
 		for _, leader := range others {
 			m.followLeader(now, leader)
 		}
@@ -187,7 +187,7 @@ func (m *Machine) followLeader(now time.Time, leader Member) {
 // tied reports whether a follower leaves a tie undecided: it is the leaders'
 // addresses that break it, unless they do not hear each other.
 func (m *Machine) tied(now time.Time, adv Advertisement) bool {
-	if !m.grouped() || !m.cfg.Group.Follows || adv.Priority != m.priority() {
+	if !m.grouped() || !m.cfg.Grouped.Follows || adv.Priority != m.priority() {
 		return false
 	}
 	a := &m.active
@@ -202,7 +202,7 @@ func (m *Machine) held() string {
 	switch {
 	case m.state != Backup || !m.grouped():
 		return ""
-	case !m.cfg.Group.Follows:
+	case !m.cfg.Grouped.Follows:
 		return m.backup.held
 	case !m.backup.heard.at.IsZero() || m.unfit() != "":
 		return ""

@@ -7,9 +7,9 @@ import (
 	"ngha/vrrp"
 )
 
-func leads(c *vrrp.Config) { c.Group = vrrp.Group{Name: "edge", Member: "inside"} }
+func leads(c *vrrp.Config) { c.Grouped = vrrp.Group{Name: "edge", Member: "inside"} }
 func follows(c *vrrp.Config) {
-	c.Group = vrrp.Group{Name: "edge", Member: "outside", Follows: true}
+	c.Grouped = vrrp.Group{Name: "edge", Member: "outside", Follows: true}
 }
 
 func group(others ...vrrp.Member) vrrp.GroupChanged { return vrrp.GroupChanged{Others: others} }

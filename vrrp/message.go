@@ -107,13 +107,16 @@ func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode)
 // Parse checks p as RFC 9568 section 7.1 and RFC 3768 section 7.1 demand,
 // which do not depend on a configuration, and returns what it says. The
 // error is always a *DiscardError. The result does not share p's memory.
-func Parse(p Packet) (Advertisement, error) {
+func Parse(p Packet) (Advertisement, error) { return parse(p, 0) }
+
+// parse is Parse for a packet with so many octets behind its message.
+func parse(p Packet, trailer int) (Advertisement, error) {
 	var none Advertisement
 	src, dst := p.Src.Unmap(), p.Dst.Unmap()
 	if err := checkIP(src, dst, p.TTL); err != nil {
 		return none, err
 	}
-	msg := p.Payload
+	msg := p.Payload[:len(p.Payload)-trailer]
 	if err := checkShape(msg); err != nil {
 		return none, err
 	}
@@ -123,8 +126,12 @@ func Parse(p Packet) (Advertisement, error) {
 		Priority: msg[2],
 		Interval: interval(msg),
 	}
+	summed := msg
+	if src.Is6() {
+		summed = p.Payload // RFC 8200 section 8.1: all that follows the IP header
+	}
 	var ok bool
-	if a.Checksum, ok = verify(a.Version, msg, src, dst); !ok {
+	if a.Checksum, ok = verify(a.Version, summed, src, dst); !ok {
 		return none, discard(ReasonChecksum, 0)
 	}
 	switch {

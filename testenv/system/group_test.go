@@ -82,12 +82,9 @@ func (e *edge) handedOver(n int, since time.Time) {
 	e.Helper()
 	var first time.Time
 	for _, s := range e.sides() {
-		claims := s.capture.Frames().Where(testenv.IsAdvert(s.vrid), testenv.From(s.links[n]), testenv.After(since))
-		if len(claims) == 0 {
-			e.Fatalf("vrid %d was never claimed", s.vrid)
-		}
-		if first.IsZero() || claims[0].At.Before(first) {
-			first = claims[0].At
+		claim := s.capture.Await("a claim", limit, testenv.IsAdvert(s.vrid), testenv.From(s.links[n]), testenv.After(since))
+		if first.IsZero() || claim.At.Before(first) {
+			first = claim.At
 		}
 	}
 	for _, s := range e.sides() {

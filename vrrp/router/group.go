@@ -15,7 +15,7 @@ func Bind(members ...*Router) {
 	for _, r := range members {
 		for _, other := range members {
 			// Followers have nothing to tell each other.
-			if other != r && r.config.Group.Follows != other.config.Group.Follows {
+			if other != r && r.config.Grouped.Follows != other.config.Grouped.Follows {
 				r.fellows = append(r.fellows, other)
 			}
 		}
@@ -38,7 +38,7 @@ func (r *Router) tell() {
 	for _, other := range r.fellows {
 		other.wakeGroup()
 	}
-	if r.config.Group.Follows {
+	if r.config.Grouped.Follows {
 		r.wakeGroup() // what kept this one from following may be over
 	}
 }

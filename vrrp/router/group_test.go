@@ -18,9 +18,9 @@ type gateway struct{ inside, outside *node }
 // startGateway starts a group of two Routers, inside the leader.
 func startGateway(t *testing.T, in, out *vrrptest.LAN, addr netip.Addr, priority uint8) gateway {
 	t.Helper()
-	c := vrrp.Config{Priority: priority, Group: vrrp.Group{Name: "edge", Member: "inside"}}
+	c := vrrp.Config{Priority: priority, Grouped: vrrp.Group{Name: "edge", Member: "inside"}}
 	g := gateway{inside: newNode(t, in, addr, c, router.Options{})}
-	c.Group.Member, c.Group.Follows = "outside", true
+	c.Grouped.Member, c.Grouped.Follows = "outside", true
 	g.outside = newNode(t, out, addr, c, router.Options{})
 	router.Bind(g.inside.Router, g.outside.Router)
 	g.inside.run(t)

@@ -71,7 +71,7 @@ func (r *Router) send(s vrrp.Send) error {
 		src := r.port.Source()
 		r.payload = s.Adv.AppendTo(r.payload[:0], src, dst, r.config.Checksum)
 		if r.auth != nil {
-			r.payload = r.auth.Sign(r.payload, src, time.Now())
+			r.payload = r.auth.Sign(r.payload, src, dst, time.Now())
 		}
 		err := r.port.WritePacket(vrrp.Packet{Src: src, Dst: dst, TTL: vrrp.TTL, Payload: r.payload})
 		if err != nil {

@@ -265,7 +265,7 @@ func (r *Router) step(ev vrrp.Event) {
 
 func (r *Router) publish() {
 	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters, Alarms: r.alarms.shown})
-	if r.config.Group.Name != "" {
+	if r.config.Grouped.Name != "" {
 		r.tell()
 	}
 }

@@ -13,7 +13,7 @@ const exchange = 50 * time.Microsecond
 // bind makes nodes a group, of which the first one is the leader.
 func bind(name string, nodes ...*node) {
 	for i, n := range nodes {
-		n.cfg.Group = vrrp.Group{Name: name, Member: n.name, Follows: i > 0}
+		n.cfg.Grouped = vrrp.Group{Name: name, Member: n.name, Follows: i > 0}
 		n.fellows = nodes[:1]
 		if i == 0 {
 			n.fellows = nodes[1:]
@@ -40,7 +40,7 @@ func (n *node) tell() {
 		return
 	}
 	concerned := n.fellows
-	if n.cfg.Group.Follows {
+	if n.cfg.Grouped.Follows {
 		concerned = append([]*node{n}, concerned...)
 	}
 	for _, other := range concerned {

@@ -168,7 +168,7 @@ func lowerDoesNotDelay(s *step) string {
 	if !ok || s.before.State != vrrp.Backup || s.overslept() || s.deadline.IsZero() {
 		return ""
 	}
-	if s.node.cfg.Group.Follows || s.before.Held != "" { // its deadline is not that of a takeover
+	if s.node.cfg.Grouped.Follows || s.before.Held != "" { // its deadline is not that of a takeover
 		return ""
 	}
 	if s.before.Standing != vrrp.Healthy || s.node.cfg.Failback != (vrrp.Failback{}) || ev.Adv.Priority >= s.before.Priority {

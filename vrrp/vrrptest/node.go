@@ -223,7 +223,7 @@ func (n *node) perform(actions []vrrp.Action) (failed []vrrp.Event) {
 			}
 			if n.mute {
 				failing = true
-				n.hasFailed = n.hasFailed || n.cfg.Group.Follows
+				n.hasFailed = n.hasFailed || n.cfg.Grouped.Follows
 				failed = append(failed, vrrp.SendFailed{Err: errMute})
 				continue
 			}
