@@ -67,7 +67,8 @@ func TestAlarmsNameSenderAndCure(t *testing.T) {
 		}
 	}
 
-	// What no node of ngha says.
+	// What no node of ngha says. (What comes from a's own address never comes to
+	// it: Linux drops that itself over IPv4.)
 	for _, forged := range []struct {
 		src           string
 		ttl, priority byte
@@ -76,7 +77,6 @@ func TestAlarmsNameSenderAndCure(t *testing.T) {
 		discarded     bool
 	}{
 		{"198.51.100.66", 64, 254, 100, "ttl", true},
-		{"198.51.100.1", 255, 254, 100, "own address", true}, // a's
 		{"198.51.100.66", 255, 255, 100, "priority 255", false},
 		{"198.51.100.66", 255, 2, 4095, "long interval", false},
 	} {
