@@ -57,6 +57,7 @@
 //	an address taken away                      Link.Steal
 //	one way cut, both, sides parted            Bridge.Cut, Bridge.CutBoth, Bridge.Partition
 //	frames lost, VRRP alone lost               Bridge.Lose, Bridge.LoseVRRP
+//	an advertisement forged                    Link.SendVRRP
 //
 // What the switch does to frames is a set of nftables rules in its own
 // namespace; [Fault.Heal] and [Bridge.Heal] take them back, and every fault ends

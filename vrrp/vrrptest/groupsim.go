@@ -2,8 +2,6 @@ package vrrptest
 
 import (
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"time"
 
 	"ngha/vrrp"
@@ -11,40 +9,21 @@ import (
 
 // GroupSim is a simulation of two or three hosts, each of which has a virtual
 // router on every one of two or three networks, all of them one group. Storms
-// and calms alternate as in Sim. Its seed decides everything.
-type GroupSim struct {
-	Seed  uint64
-	Trace io.Writer // as in Sim
-	// New makes the machines; nil means vrrp.NewMachine.
-	New func(vrrp.Config) (Machine, error)
-}
+// and calms alternate as in Sim, and the fields mean the same.
+type GroupSim Sim
 
 // groupSim is a running GroupSim.
 type groupSim struct {
-	sim
+	*sim
 	hosts [][]*node
 	mixed []time.Time // since when a host's members differ; zero: they do not
 }
 
 // Run runs the simulation to its end or to the first violation, as Sim does.
 func (c GroupSim) Run() error {
-	s := &groupSim{sim: sim{Sim: Sim{Seed: c.Seed, Trace: c.Trace}, rand: rand.New(rand.NewPCG(c.Seed, 1))}}
-	s.world = newWorld(s.rand)
-	if c.New != nil {
-		s.world.newMachine = c.New
-	}
+	s := &groupSim{sim: Sim(c).begin(1)}
 	s.world.watch = append(s.world.watch, s.observeGroup)
-	if err := s.raise(); err != nil {
-		return err
-	}
-	for range rounds {
-		s.storm()
-		s.calm()
-		if s.found != nil {
-			return s.found
-		}
-	}
-	return nil
+	return s.run(s.raise, s.storm, s.calm)
 }
 
 // raise makes the hosts and starts them.
@@ -217,20 +196,9 @@ func (s *groupSim) settled() {
 	}
 }
 
-// observeGroup checks every step: members of a host that runs agree as soon as
-// they can know of each other.
-func (s *groupSim) observeGroup(st *step) {
-	if s.Trace != nil && !st.routine() {
-		s.logf("%s: %s: %s", st.node.name, st.cause(), st.describe())
-	}
-	for _, inv := range invariants {
-		if wrong := inv.check(st); wrong != "" {
-			s.violated(inv.name, "%s on %s: %s", st.node.name, st.cause(), wrong)
-		}
-	}
-	if !s.since.IsZero() && s.world.now.After(s.since) && st.before.State != st.after.State {
-		s.violated("a calm network is stable", "%s: %s -> %s (%s)", st.node.name, st.before.State, st.after.State, st.after.Reason)
-	}
+// observeGroup checks at every step that the members of a host that runs agree
+// as soon as they can know of each other.
+func (s *groupSim) observeGroup(*step) {
 	for i, host := range s.hosts {
 		if !disagree(host) {
 			s.mixed[i] = time.Time{}

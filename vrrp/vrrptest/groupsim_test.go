@@ -1,10 +1,9 @@
 package vrrptest_test
 
 import (
-	"errors"
 	"flag"
+	"io"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,28 +28,19 @@ func TestGroupSim(t *testing.T) {
 	case testing.Short():
 		last = 30
 	}
-	var seeds []uint64
-	if *seed == 0 {
-		seeds = append(seeds, groupFailedOnce...)
-	}
 	for s := first; s <= last; s++ {
-		seeds = append(seeds, s)
+		runSeed(t, "TestGroupSim", func(trace io.Writer) error { return vrrptest.GroupSim{Seed: s, Trace: trace}.Run() })
 	}
-	for _, s := range seeds {
-		if err := (vrrptest.GroupSim{Seed: s}).Run(); err != nil {
-			var trace strings.Builder
-			again := vrrptest.GroupSim{Seed: s, Trace: &trace}.Run()
-			t.Fatalf("%v, and again: %v\nrepeat: go test ./vrrp/vrrptest -run TestGroupSim -seed %d\n%s", err, again, s, tail(trace.String(), 60))
-		}
+}
+
+func TestGroupSimWithSeedsThatFailedOnce(t *testing.T) {
+	for _, s := range groupFailedOnce {
+		runSeed(t, "TestGroupSim", func(trace io.Writer) error { return vrrptest.GroupSim{Seed: s, Trace: trace}.Run() })
 	}
 }
 
 // groupMutants are faults that a member of a group might have.
-var groupMutants = []struct {
-	name string
-	make func(*mutant)
-	laws []string
-}{
+var groupMutants = []mutantCase{
 	{
 		"knows of no group",
 		func(m *mutant) {
@@ -99,30 +89,5 @@ func change(f func(*vrrp.Member)) func(*mutant, vrrp.Event) vrrp.Event {
 }
 
 func TestGroupSimCatchesMutants(t *testing.T) {
-	const seeds = 300
-	for _, test := range groupMutants {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			for seed := range uint64(seeds) {
-				err := vrrptest.GroupSim{Seed: seed + 1, New: func(c vrrp.Config) (vrrptest.Machine, error) {
-					machine, err := vrrp.NewMachine(c)
-					m := &mutant{Machine: machine, cfg: c}
-					test.make(m)
-					return m, err
-				}}.Run()
-				if err == nil {
-					continue
-				}
-				v, ok := errors.AsType[*vrrptest.Violation](err)
-				if !ok {
-					t.Fatal(err)
-				}
-				if !slices.Contains(test.laws, v.Law) {
-					t.Fatalf("caught by another law: %v", v)
-				}
-				return
-			}
-			t.Errorf("not caught by %d seeds", seeds)
-		})
-	}
+	catch(t, groupMutants, func(c vrrptest.Sim) error { return vrrptest.GroupSim(c).Run() })
 }

@@ -44,12 +44,15 @@ func rewrite(ev vrrp.Event, f func(p uint8) uint8) vrrp.Event {
 	return ev
 }
 
-// mutants are faults that a machine might have, and the laws that catch them.
-var mutants = []struct {
+// mutantCase is a fault that a machine might have, and the laws that catch it.
+type mutantCase struct {
 	name string
 	make func(*mutant)
 	laws []string
-}{
+}
+
+// mutants are faults of a single virtual router.
+var mutants = []mutantCase{
 	{
 		"forgets to release",
 		func(m *mutant) { m.actions = without[vrrp.Release] },
@@ -191,17 +194,22 @@ func without[A vrrp.Action](_ *mutant, list []vrrp.Action) []vrrp.Action {
 
 // A simulation that cannot fail proves nothing: each fault must be found.
 func TestSimCatchesMutants(t *testing.T) {
+	catch(t, mutants, func(c vrrptest.Sim) error { return c.Run() })
+}
+
+// catch runs a simulation with each mutant until a law catches it.
+func catch(t *testing.T, mutants []mutantCase, run func(vrrptest.Sim) error) {
 	const seeds = 300
 	for _, test := range mutants {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(seeds) {
-				err := vrrptest.Sim{Seed: seed + 1, New: func(c vrrp.Config) (vrrptest.Machine, error) {
+				err := run(vrrptest.Sim{Seed: seed + 1, New: func(c vrrp.Config) (vrrptest.Machine, error) {
 					machine, err := vrrp.NewMachine(c)
 					m := &mutant{Machine: machine, cfg: c}
 					test.make(m)
 					return m, err
-				}}.Run()
+				}})
 				if err == nil {
 					continue
 				}

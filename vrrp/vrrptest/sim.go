@@ -51,18 +51,30 @@ const rounds = 3
 // Run runs the simulation to its end or to the first violation. The error is
 // a *Violation, or that of a machine that could not be made.
 func (c Sim) Run() error {
-	s := &sim{Sim: c, rand: rand.New(rand.NewPCG(c.Seed, 0))}
+	s := c.begin(0)
+	return s.run(s.populate, s.storm, s.calm)
+}
+
+// begin makes the world of a simulation. Kinds of simulations have random
+// numbers of their own.
+func (c Sim) begin(kind uint64) *sim {
+	s := &sim{Sim: c, rand: rand.New(rand.NewPCG(c.Seed, kind))}
 	s.world = newWorld(s.rand)
 	if c.New != nil {
 		s.world.newMachine = c.New
 	}
 	s.world.watch = append(s.world.watch, s.observe)
-	if err := s.populate(); err != nil {
+	return s
+}
+
+// run makes the nodes and has storms and calms follow each other.
+func (s *sim) run(populate func() error, storm, calm func()) error {
+	if err := populate(); err != nil {
 		return err
 	}
 	for range rounds {
-		s.storm()
-		s.calm()
+		storm()
+		calm()
 		if s.found != nil {
 			return s.found
 		}

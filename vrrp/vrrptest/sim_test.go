@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -27,32 +28,38 @@ func TestSim(t *testing.T) {
 	}
 	t.Parallel()
 	for s := first; s <= last; s++ {
-		runSeed(t, s)
+		runSeed(t, "TestSim", ofSim(s))
 	}
 }
 
 func TestSimWithSeedsThatFailedOnce(t *testing.T) {
 	for _, s := range failedOnce {
-		runSeed(t, s)
+		runSeed(t, "TestSim", ofSim(s))
 	}
 }
 
 // runSeed runs one seed; when it fails it runs again, the same, with a trace.
-func runSeed(t *testing.T, seed uint64) {
+func runSeed(t *testing.T, test string, run func(trace io.Writer) error) {
 	t.Helper()
-	err := vrrptest.Sim{Seed: seed}.Run()
+	err := run(nil)
 	if err == nil {
 		return
 	}
 	var trace strings.Builder
-	again := vrrptest.Sim{Seed: seed, Trace: &trace}.Run()
+	again := run(&trace)
 	if fmt.Sprint(again) != fmt.Sprint(err) {
-		t.Errorf("seed %d is not repeatable: %v, then %v", seed, err, again)
+		t.Errorf("%v: not repeatable, then %v", err, again)
 	}
-	if _, ok := errors.AsType[*vrrptest.Violation](err); !ok {
-		t.Fatalf("seed %d: %v", seed, err)
+	v, ok := errors.AsType[*vrrptest.Violation](err)
+	if !ok {
+		t.Fatal(err)
 	}
-	t.Fatalf("%v\nrepeat: go test ./vrrp/vrrptest -run TestSim -seed %d\n%s", err, seed, tail(trace.String(), 60))
+	t.Fatalf("%v\nrepeat: go test ./vrrp/vrrptest -run %s -seed %d\n%s", err, test, v.Seed, tail(trace.String(), 60))
+}
+
+// ofSim runs a seed of Sim.
+func ofSim(seed uint64) func(io.Writer) error {
+	return func(trace io.Writer) error { return vrrptest.Sim{Seed: seed, Trace: trace}.Run() }
 }
 
 // tail returns the last n lines of text.
