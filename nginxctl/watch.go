@@ -21,10 +21,11 @@ type Watcher struct {
 	Longest time.Duration // when to tell although it is never quiet; 0: 5 times Settle
 	Rehash  time.Duration // how often to look without being told to; 0: 30s
 
-	log     *slog.Logger
-	changes chan Changed
-	loads   chan struct{} // buffered for its one message
-	warning atomic.Pointer[error]
+	log      *slog.Logger
+	changes  chan Changed
+	loads    chan struct{} // buffered for its one message, as is refusals
+	refusals chan struct{}
+	warning  atomic.Pointer[error]
 
 	mu   sync.Mutex // guards next
 	next *load      // the last one
@@ -51,7 +52,7 @@ func NewWatcher(log *slog.Logger) *Watcher {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Watcher{log: log, changes: make(chan Changed), loads: make(chan struct{}, 1)}
+	return &Watcher{log: log, changes: make(chan Changed), loads: make(chan struct{}, 1), refusals: make(chan struct{}, 1)}
 }
 
 // Set says which files to watch, and what they held when nginx loaded them. Call
@@ -92,6 +93,17 @@ func (w *Watcher) Digest(ctx context.Context) (Digest, error) {
 	return now.Digest(), err
 }
 
+// Refused says that nginx was told to load the files and did not, perhaps before
+// their change was told. That they hold again what was given to Set is told from
+// now on, however soon it comes about. Any goroutine may call it; it does not
+// block.
+func (w *Watcher) Refused() {
+	select {
+	case w.refusals <- struct{}{}:
+	default:
+	}
+}
+
 // Changes is where changes are told. One that nobody takes is replaced by the
 // next, which then has the files of both.
 func (w *Watcher) Changes() <-chan Changed { return w.changes }
@@ -119,6 +131,8 @@ func (w *Watcher) Run(ctx context.Context) {
 			return
 		case <-w.loads:
 			r.load(w.take())
+		case <-w.refusals:
+			r.refused()
 		case e := <-r.points.events():
 			if r.points.concern(e.Name) {
 				r.stir()

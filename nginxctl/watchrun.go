@@ -48,6 +48,14 @@ func (r *watchRun) load(l load) {
 	r.stir()
 }
 
+// refused takes it that somebody knows of a change which was not told.
+func (r *watchRun) refused() {
+	if r.last.sums == nil {
+		r.last.sums = make(map[string]fileSum)
+	}
+	r.stir()
+}
+
 // stir notes an event.
 func (r *watchRun) stir() {
 	now := time.Now()
@@ -141,7 +149,7 @@ func (r *watchRun) settled(ctx context.Context) {
 	}
 	if !r.told {
 		r.before = r.last
-		if r.last.sums == nil {
+		if len(r.last.sums) == 0 {
 			r.before = r.loaded.held
 		}
 	}

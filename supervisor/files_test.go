@@ -133,6 +133,21 @@ func TestRefusedReloadStaysStale(t *testing.T) {
 	}
 }
 
+// A job that puts the files back as soon as they are refused leaves nothing stale.
+func TestRefusedFilesThatAreBackAreCurrent(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	r.await("current", current(1))
+	for range 2 {
+		r.configure("nonsense;")
+		if got, err := r.Reload(t.Context()); err != nil || got.Applied {
+			t.Errorf("reload of nonsense: %+v, %v", got, err)
+		}
+		r.configure("")
+		r.await("current", current(1))
+	}
+}
+
 // A change that follows is the proof that the touch was looked at: it would have
 // been one generation more.
 func TestTouchIsNoChange(t *testing.T) {

@@ -131,6 +131,7 @@ func (s *Supervisor) load(l loading) {
 			s.replacing.Store(false)
 			if err != nil {
 				s.node.tried = tried
+				s.watcher.Refused()
 			}
 			s.reloaded(next, err, l)
 			s.answer(l.waiting, begun, err)
