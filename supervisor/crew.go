@@ -143,6 +143,10 @@ func (s *Supervisor) heal(now time.Time) {
 // endHung takes a master that hangs for dead: its workers serve on, as orphans
 // do, until they have a successor.
 func (s *Supervisor) endHung(now time.Time) {
+	if at := s.node.frozenAt; !at.IsZero() { // nobody answers: all of it will be ended
+		s.node.crew.endAt = at.Add(time.Second)
+		return
+	}
 	if s.job.busy() { // a reload, which waits for the same master
 		s.job.cancel(errors.New(s.node.crew.Hang.String()))
 		s.node.crew.endAt = now.Add(100 * time.Millisecond)

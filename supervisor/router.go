@@ -58,7 +58,11 @@ func (v *virtualRouter) run(ctx context.Context) error {
 	var feeders sync.WaitGroup
 	defer feeders.Wait()
 	defer stop() // after Run: an orderly end still needs its interface
-	if v.peers != nil {
+	switch {
+	case v.peers == nil:
+	case v.peers.constant():
+		v.peers.run(feeding) // ends at once: they are known before the first packet comes
+	default:
 		feeders.Go(func() { v.peers.run(feeding) })
 	}
 	if v.keys != nil {
