@@ -208,7 +208,11 @@ func (m *Machine) held() string {
 		return ""
 	}
 	for _, leader := range m.group.others {
-		if leader.Heard != (Peer{}) {
+		switch {
+		case leader.Ending:
+		case leader.Unfit != "":
+			return m.blame(leader, ": "+leader.Unfit)
+		case leader.Heard != (Peer{}):
 			return m.blame(leader, " hears "+leader.Heard.isActive()+", and nobody is heard here")
 		}
 	}

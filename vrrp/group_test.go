@@ -158,6 +158,10 @@ func TestFollowerSaysThatItHearsNobody(t *testing.T) {
 	if got, want := b.m.Status().Held, "group edge: other hears 198.51.100.3 with priority 250, and nobody is heard here"; got != want {
 		t.Errorf("held %q, want %q", got, want)
 	}
+	b.step(0, group(with(func(m *vrrp.Member) { m.State, m.Unfit = vrrp.Initialize, "no carrier" })))
+	if got, want := b.m.Status().Held, "group edge: other: no carrier"; got != want {
+		t.Errorf("held %q, want %q", got, want)
+	}
 	b.step(0, heard(higher, 250))
 	if got := b.m.Status().Held; got != "" {
 		t.Errorf("held %q, want nothing", got)
