@@ -47,6 +47,11 @@
 //	client.SetRoot(trixie)
 //	body, err := client.GetHTTP3("https://198.51.100.100/", cert)
 //
+// [EachRelease] runs a test with this machine's nginx and with trixie's. Tests
+// that have no lab run with another nginx by the command within:
+//
+//	testenv/test -exec 'go run ngha/testenv/within trixie' ./nginxctl ./supervisor
+//
 // # Faults
 //
 //	ngha killed, frozen, thawed                Node.Kill, Node.Freeze, Node.Thaw

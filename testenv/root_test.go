@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +54,27 @@ func TestHostWithARootSeesNothingElse(t *testing.T) {
 	a.SetRoot(nil)
 	if out, err := a.Run("grep", "overlay / ", "/proc/self/mounts"); err == nil && strings.Contains(out, root.dir) {
 		t.Errorf("without a root the host has %s", out)
+	}
+}
+
+func TestProgramRunsWithinAnotherRelease(t *testing.T) {
+	t.Parallel()
+	New(t).Root("trixie") // skips where there is none
+	own := filepath.Join(t.TempDir(), "own")
+	within := exec.Command("go", "run", "./within", "trixie", "sh", "-ec", `. /etc/os-release; echo $VERSION_CODENAME; echo $PWD; ls /run; nginx -v 2>&1; echo x >"$0"; exit 5`, own)
+	out, err := within.CombinedOutput()
+	dir, errDir := os.Getwd()
+	if errDir != nil {
+		t.Fatal(errDir)
+	}
+	if want := "trixie\n" + dir + "\nnginx version: " + newNginx; !strings.HasPrefix(string(out), want) {
+		t.Errorf("it wrote\n%s\nwant\n%s", out, want)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || !strings.Contains(string(out), "exit status 5") {
+		t.Errorf("it ended with %v, want its own exit status 5", exit)
+	}
+	if _, err := os.Stat(own); err != nil {
+		t.Errorf("a temporary file was not shared: %v", err)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestBenchMeasuresBothProducts(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Results) != 1 || len(got.Results[0].Products) != len(o.products) {
+	if len(got.Results) != 1 || len(got.Results[0].Products) != len(o.of(o.rows[0])) {
 		t.Fatalf("there is not one figure for each product:\n%s", &out)
 	}
 	for _, p := range got.Results[0].Products {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -59,29 +58,6 @@ func beyondRepair(p *pair) []value {
 		sinceStepDown = seconds(gap.To.Sub(released[0].At))
 	}
 	return []value{sinceStepDown, seconds(gap.To.Sub(at))}
-}
-
-func killNginx(p *pair) []value {
-	probe := p.ask()
-	at := p.harm(func() { p.signal(p.first.daemon.nginx(), unix.SIGKILL) })
-	p.pause(aftermath)
-	r := p.stop(probe)
-	outage, _ := longest(r, at)
-	return []value{outage, count(r.Failed())}
-}
-
-func killMaster(p *pair) []value {
-	probe := p.ask()
-	master := p.first.daemon.nginxMaster()
-	at := p.harm(func() { p.signal(master, unix.SIGKILL) })
-	back := p.until(at, func() bool {
-		now := p.first.daemon.nginxMaster()
-		return len(now) > 0 && !slices.Equal(now, master)
-	})
-	p.pause(aftermath - time.Since(at))
-	r := p.stop(probe)
-	outage, _ := longest(r, at)
-	return []value{count(r.Failed()), outage, back}
 }
 
 func terminate(p *pair) []value {

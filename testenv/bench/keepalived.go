@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"ngha/testenv"
 )
@@ -25,6 +24,7 @@ const keepalivedConfiguration = `global_defs {
 	vrrp_higher_prio_send_advert true
 	enable_script_security
 	script_user root
+	GLOBAL
 }
 vrrp_script nginx {
 	script "/usr/bin/curl -sf -m 1 -o /dev/null http://127.0.0.1/"
@@ -48,24 +48,22 @@ vrrp_instance web {
 }
 `
 
-func (keepalived) configuration(priority, interval string) string {
+func (keepalived) configuration(priority, interval, global string) string {
 	return strings.NewReplacer("VRID", strconv.Itoa(vrid), "PRIORITY", priority,
-		"INTERVAL", interval, "VIP", vip).Replace(keepalivedConfiguration)
+		"INTERVAL", interval, "VIP", vip, "\n\tGLOBAL", global).Replace(keepalivedConfiguration)
 }
 
-func (k keepalived) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon {
-	seconds := strconv.FormatFloat(interval.Seconds(), 'f', -1, 64)
+func (k keepalived) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, r row) daemon {
+	seconds := strconv.FormatFloat(r.interval.Seconds(), 'f', -1, 64)
 	testenv.RequireBinary(tb, "curl")
-	n := keepalivedNode{lab: lab, host: h}
-	n.server = lab.StartNginx(h, "")
-	n.daemon = lab.StartKeepalived(h, k.configuration(strconv.Itoa(priority), seconds))
+	n := keepalivedNode{server: startServer(tb, lab, h)}
+	n.daemon = lab.StartKeepalived(h, k.configuration(strconv.Itoa(priority), seconds, r.global))
 	return n
 }
 
 type keepalivedNode struct {
-	lab            *testenv.Lab
-	host           *testenv.Host
-	server, daemon *testenv.Process
+	server
+	daemon *testenv.Process
 }
 
 func (n keepalivedNode) awaitBackup() { n.awaitLog("succeeded", "Entering BACKUP STATE") }
@@ -86,15 +84,3 @@ func (n keepalivedNode) awaitLog(words ...string) {
 }
 
 func (n keepalivedNode) processes() testenv.PIDs { return n.daemon.Family() }
-func (n keepalivedNode) nginx() testenv.PIDs     { return n.server.Family() }
-
-func (n keepalivedNode) nginxMaster() testenv.PIDs {
-	if !n.server.Running() {
-		return nil
-	}
-	return testenv.PIDs{n.server.PID()}
-}
-
-// breakNginx has nothing to do: Debian's nginx.service does not restart nginx,
-// and neither does anybody here.
-func (n keepalivedNode) breakNginx() {}

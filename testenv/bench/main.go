@@ -1,15 +1,16 @@
 // Command bench does the same harm to a pair of ngha and to a pair of
 // keepalived, each with nginx, in network namespaces of this machine, and
-// prints what a client saw of it side by side, as a Markdown table:
+// prints what a client saw of it side by side, as a Markdown table. It also
+// measures what ngha and its reloads cost, beside keepalived or nginx alone:
 //
 //	go run ./testenv/bench -n 5 -run 'vanishes|frozen'
+//	go run ./testenv/bench -n 1 -run 'busy' -for 10m
 //
 // It needs root, and nginx, keepalived and curl. The runs of the products take
 // turns, so that what else the machine does hits them alike.
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -17,11 +18,10 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"ngha/testenv"
 )
 
 func main() {
@@ -58,7 +58,8 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags.SetOutput(usage)
 	flags.IntVar(&o.runs, "n", 5, "`runs` of each row")
 	which := flags.String("run", "", "only the rows whose name this `regexp` matches")
-	only := flags.String("only", "", "only this `product`, ngha or keepalived")
+	only := flags.String("only", "", "only this `product`: ngha, keepalived or nginx")
+	lasts := flags.Duration("for", soak, "how `long` the rows go on that may go on for as long as one likes")
 	flags.BoolVar(&o.json, "json", false, "print JSON, with every single value")
 	flags.BoolVar(&o.verbose, "v", false, "tell what the client saw in each run")
 	if err := flags.Parse(args); err != nil {
@@ -70,6 +71,9 @@ func parse(args []string, usage io.Writer) (options, error) {
 	if o.runs < 1 || o.runs > maxRuns {
 		return o, fmt.Errorf("-n %d: want 1 to %d", o.runs, maxRuns)
 	}
+	if *lasts < time.Second || *lasts > 24*time.Hour {
+		return o, fmt.Errorf("-for %v: want 1s to 24h", *lasts)
+	}
 	pattern, err := regexp.Compile("(?i)" + *which)
 	if err != nil {
 		return o, fmt.Errorf("-run: %w", err)
@@ -77,6 +81,9 @@ func parse(args []string, usage io.Writer) (options, error) {
 	var names []string
 	for _, r := range rows() {
 		names = append(names, r.name)
+		if r.lasts > 0 {
+			r.lasts = *lasts
+		}
 		if pattern.MatchString(r.name) {
 			o.rows = append(o.rows, r)
 		}
@@ -84,50 +91,38 @@ func parse(args []string, usage io.Writer) (options, error) {
 	if len(o.rows) == 0 {
 		return o, fmt.Errorf("-run %q matches none of\n  %s", *which, strings.Join(names, "\n  "))
 	}
-	for _, p := range []product{ngha{}, keepalived{}} {
+	for _, p := range products() {
 		if *only == "" || *only == p.name() {
 			o.products = append(o.products, p)
 		}
 	}
 	if len(o.products) == 0 {
-		return o, fmt.Errorf("-only %q: want ngha or keepalived", *only)
+		return o, fmt.Errorf("-only %q: want ngha, keepalived or nginx", *only)
+	}
+	o.rows = slices.DeleteFunc(o.rows, func(r row) bool { return len(o.of(r)) == 0 })
+	if len(o.rows) == 0 {
+		return o, fmt.Errorf("-only %q: none of the rows measures it", *only)
 	}
 	return o, nil
+}
+
+// of lists the products that are asked for and that r measures.
+func (o options) of(r row) []product {
+	return slices.DeleteFunc(slices.Clone(o.products), func(p product) bool { return !r.measures(p) })
 }
 
 // bench measures, tells its progress to the second writer, and writes a report
 // of what it has to the first, also when ctx ends before all is done.
 func (o options) bench(ctx context.Context, out, progress io.Writer) error {
-	rep := report{Machine: machine(), Versions: versions(ctx), products: o.products}
-	for _, p := range o.products {
+	rep := report{Machine: machine(), Versions: versions(ctx), products: o.measured()}
+	for _, p := range rep.products {
 		if k, ok := p.(keepalived); ok {
-			rep.Keepalived = k.configuration("PRIORITY", "INTERVAL")
+			rep.Keepalived = k.configuration("PRIORITY", "INTERVAL", "")
 		}
 	}
-	failed := 0
-	began := time.Now()
+	t := turns{options: o, progress: progress, began: time.Now()}
 	for _, r := range o.rows {
-		runs := make([][][]value, len(o.products))
-		for i := 0; i < o.runs && ctx.Err() == nil; i++ {
-			for j, p := range o.products {
-				fmt.Fprintf(progress, "%6s %s, %s, run %d of %d:", time.Since(began).Round(time.Second), r.name, p.name(), i+1, o.runs)
-				values, log := r.measure(ctx, p)
-				if values == nil {
-					failed++
-					fmt.Fprintf(progress, " failed\n%s", log)
-					continue
-				}
-				for k, f := range r.figures {
-					fmt.Fprintf(progress, " %s %s;", f.name, f.unit.format(values[k]))
-				}
-				fmt.Fprintln(progress)
-				if o.verbose {
-					io.WriteString(progress, log)
-				}
-				runs[j] = append(runs[j], values)
-			}
-		}
-		rep.add(r, runs)
+		rep.add(r, t.take(ctx, r))
 	}
 	write := rep.writeMarkdown
 	if o.json {
@@ -139,25 +134,15 @@ func (o options) bench(ctx context.Context, out, progress io.Writer) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d runs went wrong and are left out", failed)
+	if t.failed > 0 {
+		return fmt.Errorf("%d runs went wrong and are left out", t.failed)
 	}
 	return nil
 }
 
-// measure makes one run of the row and returns what its lab logged. Without
-// values it went wrong.
-func (r row) measure(ctx context.Context, with product) (values []value, log string) {
-	if ctx.Err() != nil {
-		return nil, "ended\n"
-	}
-	var out bytes.Buffer
-	measured := make(chan []value, 1) // the one send below
-	code := testenv.Program{Title: r.name, Out: &out}.Run(func(tb testenv.TB) {
-		measured <- r.run(newPair(tb, with, r))
+// measured lists the products that a row measures.
+func (o options) measured() []product {
+	return slices.DeleteFunc(slices.Clone(o.products), func(p product) bool {
+		return !slices.ContainsFunc(o.rows, func(r row) bool { return r.measures(p) })
 	})
-	if code != 0 {
-		return nil, out.String()
-	}
-	return <-measured, out.String()
 }

@@ -12,16 +12,20 @@ func TestParseChoosesRowsAndProducts(t *testing.T) {
 		args           []string
 		rows, products int // 0: an error
 	}{
-		{nil, all, 2},
-		{[]string{"-n", "1"}, all, 2},
-		{[]string{"-run", "NODE VANISHES"}, 2, 2},
+		{nil, all, 3},
+		{[]string{"-n", "1"}, all, 3},
+		{[]string{"-run", "NODE VANISHES"}, 2, 3},
 		{[]string{"-run", "frozen|healed", "-only", "keepalived"}, 2, 1},
 		{[]string{"-only", "ngha", "-json"}, all, 1},
+		{[]string{"-only", "nginx"}, 1, 1},
+		{[]string{"-only", "nginx", "-run", "frozen"}, 0, 0},
 		{[]string{"-only", "haproxy"}, 0, 0},
 		{[]string{"-run", "no such fault"}, 0, 0},
 		{[]string{"-run", "("}, 0, 0},
 		{[]string{"-n", "0"}, 0, 0},
 		{[]string{"-n", "1001"}, 0, 0},
+		{[]string{"-run", "busy", "-for", "10m"}, 2, 3},
+		{[]string{"-for", "1ms"}, 0, 0},
 		{[]string{"vanishes"}, 0, 0},
 	} {
 		o, err := parse(c.args, io.Discard)
@@ -42,7 +46,7 @@ func TestRowsCanBeToldApart(t *testing.T) {
 			t.Errorf("two rows are named %q", r.name)
 		}
 		names = append(names, r.name)
-		if r.interval <= 0 || r.pace <= 0 || len(r.figures) == 0 || r.run == nil {
+		if r.interval <= 0 || r.pace < 0 || len(r.figures) == 0 || r.run == nil {
 			t.Errorf("row %q is incomplete: %+v", r.name, r)
 		}
 	}

@@ -103,3 +103,22 @@ func TestCutConnectionsAreToldApartFromFailedOnes(t *testing.T) {
 		t.Errorf("%d connections cut of %v, want 2", got, r)
 	}
 }
+
+func TestBegunInSilence(t *testing.T) {
+	// A good attempt takes 1 ms, and so does a bad one.
+	waited := testenv.Sample{Started: at(1010), Ended: at(1300), Server: "a"}
+	late := testenv.Sample{Started: at(1100), Ended: at(1310), Server: "a"}
+	for _, c := range []struct {
+		name string
+		r    testenv.Result
+		want []testenv.Sample
+	}{
+		{"those that wait and those that fail", seen(2000, good(999, "a"), bad(1200, "refused"), waited, late, good(1400, "a")), []testenv.Sample{bad(1200, "refused"), waited, late}},
+		{"nobody answers ever", seen(2000, good(990, "a"), bad(1200, "refused")), []testenv.Sample{bad(1200, "refused")}},
+		{"nobody notices", seen(2000, good(999, "a"), good(1002, "a"), good(1400, "a")), []testenv.Sample{good(1002, "a")}},
+	} {
+		if diff := cmp.Diff(c.want, begunInSilence(c.r, at(1000)).Samples); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}

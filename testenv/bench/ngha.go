@@ -1,8 +1,8 @@
 package main
 
 import (
+	"fmt"
 	"os"
-	"time"
 
 	"ngha/testenv"
 )
@@ -12,10 +12,10 @@ type ngha struct{}
 
 func (ngha) name() string { return "ngha" }
 
-func (ngha) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon {
+func (ngha) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, r row) daemon {
 	return nghaNode{tb, lab.StartNode(h, testenv.Node{
-		VRID: vrid, VIPs: []string{vip}, Priority: priority, Interval: interval,
-		UnderInit: true, // nginx can outlive it, as it outlives keepalived
+		VRID: vrid, VIPs: []string{vip}, Priority: priority, Interval: r.interval, Config: r.config,
+		UnderInit: !r.first, // nginx can outlive it, as it outlives keepalived
 	})}
 }
 
@@ -35,6 +35,14 @@ func (n nghaNode) await(state string) {
 func (n nghaNode) processes() testenv.PIDs   { return testenv.PIDs{n.Process().PID()} }
 func (n nghaNode) nginx() testenv.PIDs       { return n.Nginx() }
 func (n nghaNode) nginxMaster() testenv.PIDs { return n.NginxMaster() }
+
+func (n nghaNode) reload() error {
+	a, err := n.Reload()
+	if err == nil && !a.Applied {
+		err = fmt.Errorf("not applied: %s", a.Reason)
+	}
+	return err
+}
 
 func (n nghaNode) breakNginx() {
 	// Nor shall the copy of the last good one be of use.

@@ -20,7 +20,7 @@ const (
 type product interface {
 	name() string
 	// start starts it and its nginx on a host, with the given priority.
-	start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, interval time.Duration) daemon
+	start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, r row) daemon
 }
 
 // daemon is a product that runs, with its nginx, on one host.
@@ -31,13 +31,16 @@ type daemon interface {
 	nginx() testenv.PIDs       // master and workers
 	nginxMaster() testenv.PIDs // one or none
 	breakNginx()               // so that nginx does not start again
+	reload() error             // until workers of nginx's present configuration are there
 }
 
 // pair is two nodes, a client and a bystander on one switch. The first node
-// has the higher priority and holds the address.
+// has the higher priority and holds the address. Of a row that wants a single
+// node only the first one runs.
 type pair struct {
 	tb            testenv.TB
 	row           row
+	lab           *testenv.Lab
 	lan           *testenv.Bridge
 	first, second node
 	client        *testenv.Host
@@ -51,11 +54,11 @@ type node struct {
 	daemon daemon
 }
 
-// newPair returns a pair that serves, at a random moment between two
+// newPair returns a pair that serves, or its first node alone, at a random moment between two
 // advertisements: what a fault costs depends on when it strikes.
 func newPair(tb testenv.TB, with product, r row) *pair {
 	lab := testenv.New(tb)
-	p := &pair{tb: tb, row: r, lan: lab.Bridge("lan")}
+	p := &pair{tb: tb, row: r, lab: lab, lan: lab.Bridge("lan")}
 	p.client = lab.Host("client")
 	p.lan.Attach(p.client, "198.51.100.9/24")
 	p.bystander = p.lan.Attach(lab.Host("bystander"), "198.51.100.8/24")
@@ -64,8 +67,12 @@ func newPair(tb testenv.TB, with product, r row) *pair {
 		n.host = lab.Host([]string{"first", "second"}[i])
 		n.link = p.lan.Attach(n.host, fmt.Sprintf("198.51.100.%d/24", i+1))
 	}
-	p.first.daemon = with.start(tb, lab, p.first.host, firstPriority, r.interval)
-	p.second.daemon = with.start(tb, lab, p.second.host, secondPriority, r.interval)
+	p.first.daemon = with.start(tb, lab, p.first.host, firstPriority, r)
+	if r.single {
+		p.first.daemon.awaitActive()
+		return p
+	}
+	p.second.daemon = with.start(tb, lab, p.second.host, secondPriority, r)
 	p.first.daemon.awaitActive()
 	p.second.daemon.awaitBackup()
 	p.capture.Await("an advertisement that both know of", patience, testenv.After(time.Now()),

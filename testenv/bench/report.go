@@ -39,27 +39,66 @@ type report struct {
 	products   []product
 }
 
-// add adds what the runs of one row measured: for each product a list of runs,
-// each with a value for every figure.
-func (r *report) add(of row, runs [][][]value) {
+// column is one product's runs of a row: a value for every figure, or nothing
+// for a run that went wrong.
+type column struct {
+	product string
+	runs    [][]value
+}
+
+// figure lists the values of one figure, the runs that went wrong left out.
+func (c column) figure(i int) []value {
+	var values []value
+	for _, run := range c.runs {
+		if run != nil {
+			values = append(values, run[i])
+		}
+	}
+	return values
+}
+
+// add adds what the runs of one row measured.
+func (r *report) add(of row, columns []column) {
 	for i, f := range of.figures {
 		res := result{Fault: of.name, Figure: f.name, Unit: f.unit}
 		if f.goal != nil {
 			res.Goal, res.GoalWhy = &f.goal.limit, f.goal.why
 		}
-		for p, product := range r.products {
-			o := outcome{Product: product.name(), Values: []reading{}}
-			for _, values := range runs[p] {
-				v := values[i]
-				o.values = append(o.values, v)
-				if !v.missing() {
-					o.Values = append(o.Values, reading{v.amount, v.open})
-				}
-			}
-			res.Products = append(res.Products, o)
+		for _, c := range columns {
+			res.Products = append(res.Products, newOutcome(c.product, c.figure(i)))
 		}
 		r.Results = append(r.Results, res)
+		if i < of.paired && len(columns) == 2 {
+			r.Results = append(r.Results, result{
+				Fault: of.name, Figure: f.name + ", beside " + columns[1].product, Unit: inPercent,
+				Products: []outcome{newOutcome(columns[0].product, differences(columns[0], columns[1], i))},
+			})
+		}
 	}
+}
+
+func newOutcome(product string, values []value) outcome {
+	o := outcome{Product: product, Values: []reading{}, values: values}
+	for _, v := range values {
+		if !v.missing() {
+			o.Values = append(o.Values, reading{v.amount, v.open})
+		}
+	}
+	return o
+}
+
+// differences are how much more the one had than the other in each pair of runs,
+// in percent: what else the machine did met both alike.
+func differences(one, other column, figure int) []value {
+	var values []value
+	for i := range min(len(one.runs), len(other.runs)) {
+		if one.runs[i] == nil || other.runs[i] == nil {
+			continue
+		}
+		a, b := one.runs[i][figure], other.runs[i][figure]
+		values = append(values, value{100 * (a.amount/b.amount - 1), a.open || b.open})
+	}
+	return values
 }
 
 func (r *report) writeJSON(w io.Writer) error {
@@ -89,12 +128,19 @@ func (r *report) writeMarkdown(w io.Writer) error {
 		last = res.Fault
 		fmt.Fprintf(&b, "| %s | %s | %s |", fault, res.Figure, res.goal())
 		var runs []string
-		for _, o := range res.Products {
-			s := summarize(o.values)
-			fmt.Fprintf(&b, " %s |", res.Unit.formatSummary(s))
-			if n := fmt.Sprint(s.N); len(runs) == 0 || runs[0] != n {
-				runs = append(runs, n)
+		for _, p := range r.products {
+			cell := "" // of a product that the row does not measure
+			for _, o := range res.Products {
+				if o.Product != p.name() {
+					continue
+				}
+				s := summarize(o.values)
+				cell = res.Unit.formatSummary(s)
+				if n := fmt.Sprint(s.N); len(runs) == 0 || runs[0] != n {
+					runs = append(runs, n)
+				}
 			}
+			fmt.Fprintf(&b, " %s |", cell)
 		}
 		fmt.Fprintf(&b, " %s |\n", strings.Join(runs, ", "))
 	}

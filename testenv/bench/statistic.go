@@ -9,7 +9,7 @@ import (
 
 // value is what one run measured.
 type value struct {
-	amount float64 // seconds, or a count
+	amount float64 // in its figure's unit
 	open   bool    // at least so much: it had not ended when the run did
 }
 
@@ -64,14 +64,22 @@ type unit string
 const (
 	inSeconds unit = "s"
 	inCount   unit = "count"
+	inPercent unit = "percent"
+	inMiB     unit = "MiB"
 )
 
-// format writes a value as a person reads it: 41 ms, 3.41 s, or a count.
+// format writes a value as a person reads it: 41 ms, 3.41 s, 0.35 %, or a count.
 func (u unit) format(v value) string {
 	var s string
 	switch {
 	case v.missing():
 		return "none"
+	case u == inPercent:
+		s = fmt.Sprintf("%.2f %%", v.amount)
+	case u == inMiB:
+		s = fmt.Sprintf("%.1f MiB", v.amount)
+	case u == inCount && v.amount >= 1000:
+		s = fmt.Sprintf("%.0f", v.amount)
 	case u == inCount:
 		s = fmt.Sprintf("%.4g", v.amount)
 	case v.amount < 0.01:

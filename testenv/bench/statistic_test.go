@@ -70,6 +70,9 @@ func TestFormat(t *testing.T) {
 		{inCount, value{amount: 0}, "0"},
 		{inCount, value{amount: 2.5}, "2.5"},
 		{inCount, value{amount: 1234}, "1234"},
+		{inCount, value{amount: 23456.7}, "23457"},
+		{inPercent, value{amount: -0.347}, "-0.35 %"},
+		{inMiB, value{amount: 14.06}, "14.1 MiB"},
 	} {
 		if got := c.unit.format(c.value); got != c.want {
 			t.Errorf("%v %v is written %q, want %q", c.value, c.unit, got, c.want)

@@ -15,7 +15,7 @@ import (
 // busy is the load of an nginx that has to do, by strangers, by clients who keep
 // their connections, and by some who download. What must not happen does not
 // happen at any rate: testenv/bench has the higher ones.
-var busy = testenv.Clients{New: 100, KeepAlive: 4, Think: 20 * time.Millisecond, Downloads: 2}
+var busy = testenv.Clients{New: 250, KeepAlive: 4, Think: 20 * time.Millisecond, Downloads: 2}
 
 // Crashes are repaired where they happen: the address stays, nobody is refused,
 // and nothing fails but what a killed worker was serving.
