@@ -21,16 +21,17 @@ import (
 // virtualRouter is a router.Router with what feeds it: the watcher of its
 // interface and the names of its peers.
 type virtualRouter struct {
-	config config.VirtualRouter
-	router *router.Router
-	peers  *peerNames // nil: multicast
-	keys   *keyring   // nil: no keys, or not from a file
-	log    *slog.Logger
-	iface  atomic.Pointer[string] // the interface in use; nil: none
+	config  config.VirtualRouter
+	network *lan.Network
+	router  *router.Router
+	peers   *peerNames // nil: multicast
+	keys    *keyring   // nil: no keys, or not from a file
+	log     *slog.Logger
+	iface   atomic.Pointer[string] // the interface in use; nil: none
 }
 
 func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, error) {
-	v := &virtualRouter{config: c, log: s.log.With("vrid", c.VRRP.VRID)}
+	v := &virtualRouter{config: c, network: s.network, log: s.log.With("vrid", c.VRRP.VRID)}
 	o := &router.Options{
 		Logger:       v.log,
 		Keys:         c.Keys,
@@ -68,15 +69,15 @@ func (v *virtualRouter) run(ctx context.Context) error {
 	if v.keys != nil {
 		feeders.Go(func() { v.keys.run(feeding) })
 	}
-	feeders.Go(func() { v.watch(feeding) })
+	defer v.watch()()
 	if v.config.VRRP.Password != (vrrp.Password{}) {
 		v.log.Warn("everybody on the network can read the password: it keeps out mistakes and no attacker")
 	}
 	return v.router.Run(ctx)
 }
 
-// watch tells the router of its interface until ctx ends.
-func (v *virtualRouter) watch(ctx context.Context) {
+// watch tells the router of its interface until stop is called.
+func (v *virtualRouter) watch() (stop func()) {
 	spec := lan.Spec{
 		Interface: v.config.Interface,
 		VRID:      v.config.VRRP.VRID,
@@ -85,7 +86,7 @@ func (v *virtualRouter) watch(ctx context.Context) {
 		Multicast: v.peers == nil,
 		Logger:    v.log,
 	}
-	sink := lan.Sink{
+	stop, err := v.network.Watch(spec, lan.Sink{
 		Up: func(p *lan.Port) {
 			name := p.Name()
 			v.iface.Store(&name)
@@ -99,19 +100,13 @@ func (v *virtualRouter) watch(ctx context.Context) {
 		},
 		AddressRemoved: v.router.AddressRemoved,
 		Suspended:      v.router.Suspended,
+	})
+	if err != nil { // no interface can mend it
+		v.log.Error("interface not watched", "err", err)
+		v.router.Detach(err)
+		return func() {}
 	}
-	for ctx.Err() == nil {
-		err := lan.Watch(ctx, spec, sink)
-		if ctx.Err() != nil {
-			return
-		}
-		v.log.Error("interface watch ended, starting it anew", "err", err)
-		sink.Down(err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
+	return stop
 }
 
 // standing is what a verdict allows this virtual router.
@@ -213,6 +208,7 @@ func counters(r router.Status) status.Counters {
 		Announcements:          r.LAN.Announcements,
 		SendErrors:             r.LAN.SendErrors,
 		AddressErrors:          r.LAN.AddressErrors,
+		PacketsLost:            r.LAN.Lost,
 		Lateness: status.Lateness{
 			Buckets: r.LAN.Lateness.Buckets[:],
 			Max:     r.LAN.Lateness.Max,

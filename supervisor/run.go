@@ -88,12 +88,34 @@ func (s *Supervisor) startRouters() (stop func()) {
 		v.router.SetStanding(vrrp.Pending) // here, and not where it could come after the first verdict
 	}
 	return s.spawn(func(ctx context.Context) {
+		following, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var follower sync.WaitGroup
+		defer follower.Wait()
+		defer stop() // after the routers: an orderly end still needs its interface
+		if len(s.routers) > 0 {
+			follower.Go(func() { s.follow(following) })
+		}
 		var running sync.WaitGroup
 		defer running.Wait()
 		for _, v := range s.routers {
 			running.Go(func() { v.run(ctx) })
 		}
 	})
+}
+
+// follow follows the interfaces of the virtual routers until ctx ends.
+func (s *Supervisor) follow(ctx context.Context) {
+	for {
+		err := s.network.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.Error("interfaces are not followed any more, beginning anew", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // watch asks nginx, and the checks, how they are, and looks after nginx's files.

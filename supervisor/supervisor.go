@@ -16,6 +16,7 @@ import (
 	"ngha/supervisor/hook"
 	"ngha/supervisor/reap"
 	"ngha/supervisor/status"
+	"ngha/vrrp/lan"
 )
 
 // What Run's errors wrap where it makes a difference to the caller.
@@ -52,6 +53,7 @@ type Supervisor struct {
 	started  time.Time
 	children *reap.Children
 	hooks    *hook.Runner
+	network  *lan.Network // of all routers
 	routers  []*virtualRouter
 	reloads  reloads
 	sessions sessions
@@ -113,6 +115,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	if s.log = s.options.Logger; s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.network = lan.NewNetwork(s.log)
 	s.watcher = nginxctl.NewWatcher(s.log)
 	s.watcher.Settle = c.Nginx.Settle
 	s.custody = new(nginxctl.Custody)

@@ -72,6 +72,7 @@ var (
 	vrAnnounced  = router("announcements_total", "Announcements of the addresses by ARP or neighbour discovery.")
 	vrSendErrs   = router("send_errors_total", "Advertisements that could not be sent.")
 	vrAddrErrs   = router("address_errors_total", "Addresses that could not be installed or removed.")
+	vrLost       = router("packets_lost_total", "Packets for the virtual router that came faster than they were taken.")
 	vrLateness   = router("lateness_seconds", "How long after its deadline the timer was served.")
 	vrLatest     = router("lateness_max_seconds", "The longest lateness since ngha's start.")
 )
@@ -225,6 +226,7 @@ func (s sink) router(v status.VirtualRouter) {
 	s.count(vrAnnounced, c.Announcements, name, vrid)
 	s.count(vrSendErrs, c.SendErrors, name, vrid)
 	s.count(vrAddrErrs, c.AddressErrors, name, vrid)
+	s.count(vrLost, c.PacketsLost, name, vrid)
 	s.lateness(c.Lateness, name, vrid)
 }
 

@@ -52,7 +52,7 @@ func filled() status.Status {
 				Counters: status.Counters{
 					AdvertisementsSent: 10, AdvertisementsReceived: 20, ChecksumsPseudoHeader: 13, ChecksumsRFC9568: 14, Discarded: map[string]uint64{"ttl": 1, "checksum": 2},
 					PriorityZeroSent: 3, PriorityZeroReceived: 4, BecameActive: 5, LeftActive: 6, Contradictions: 7,
-					Announcements: 8, SendErrors: 11, AddressErrors: 12,
+					Announcements: 8, SendErrors: 11, AddressErrors: 12, PacketsLost: 13,
 					Lateness: status.Lateness{
 						Buckets: []uint64{50, 4, 3, 0, 0, 0, 0, 0, 0, 2, 1},
 						Max:     700 * time.Millisecond, Sum: 1234 * time.Millisecond,

@@ -131,6 +131,7 @@ type Counters struct {
 	Announcements         uint64            `json:"announcements"`
 	SendErrors            uint64            `json:"send_errors"`
 	AddressErrors         uint64            `json:"address_errors"`
+	PacketsLost           uint64            `json:"packets_lost"` // since they came faster than they were taken
 	// Lateness is how long after its deadline the router's timer was served.
 	Lateness Lateness `json:"lateness"`
 }

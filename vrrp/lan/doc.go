@@ -1,10 +1,22 @@
-// Package lan is one interface of the Linux kernel as one virtual router needs
-// it: sockets for advertisements, addresses with leases, gratuitous ARP, and a
-// watcher that tells when there is such an interface.
+// Package lan is the interfaces of the Linux kernel as virtual routers need
+// them: sockets for advertisements, addresses with leases, gratuitous ARP, and
+// word of when there is such an interface.
 //
-// Watch follows the kernel's own notifications and hands out a Port whenever
-// the interface can be used: it exists, is up, has carrier, and has an address
-// of its own. It never polls.
+// A Network follows the kernel's own notifications, for all virtual routers of
+// the process, and hands each one a Port whenever its interface can be used: it
+// exists, is up, has carrier, and has an address of its own. It never polls.
+//
+// # Many virtual routers
+//
+// What can be shared is: there is one subscription to the kernel's
+// notifications, one socket for changes of addresses, and for each interface one
+// socket that sends advertisements, one that hears them, and one for ARP. They
+// are opened for the first Port that needs them and closed with the last one.
+// The socket that hears is a member of the multicast group once, and has a
+// filter by which the kernel drops what is for none of the present virtual
+// routers: others' traffic costs nothing. What passes is checked and dealt out
+// by VRID. A virtual router that does not take its packets loses them, counted,
+// and holds up nobody.
 //
 // # Addresses
 //
@@ -29,10 +41,10 @@
 // # Namespaces
 //
 // A socket belongs for ever to the network namespace of the thread which
-// opened it. Watch and Probe open all their sockets, those of the Ports too,
-// on the goroutine that calls them; whoever changes the namespace of a thread
-// calls them on a goroutine locked to that thread. A Port may then be used
-// from any goroutine.
+// opened it. Network.Run and Probe open all their sockets, those of the Ports
+// too, on the goroutine that calls them; whoever changes the namespace of a
+// thread calls them on a goroutine locked to that thread. All else may be called
+// from anywhere. There is one Network for each namespace.
 //
 // # Limits
 //

@@ -2,9 +2,7 @@ package lan
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -92,11 +90,14 @@ func (e event) String() string {
 	return "down: " + e.down.Error()
 }
 
-// watched is a Watch that runs in a host.
+// watched is a virtual router that is watched in a Network of its own, which
+// runs in a host.
 type watched struct {
-	t      *testing.T
-	events chan event
-	stop   func() error // ends it, waits, and returns its error; may be called twice
+	t       *testing.T
+	events  chan event
+	network *Network
+	unwatch func()
+	stop    func() error // ends Run, waits, and returns its error; may be called twice
 }
 
 func watch(t *testing.T, h *testenv.Host, s Spec) *watched {
@@ -107,29 +108,30 @@ func watch(t *testing.T, h *testenv.Host, s Spec) *watched {
 // watchWith calls hook from the Sink with each event, before it is passed on.
 func watchWith(t *testing.T, h *testenv.Host, s Spec, hook func(event)) *watched {
 	t.Helper()
-	w := &watched{t: t, events: make(chan event, 1000)}
+	w := newWatched(t, NewNetwork(nil), s, hook)
+	w.run(h)
+	return w
+}
+
+// newWatched watches s in a Network that may run already.
+func newWatched(t *testing.T, n *Network, s Spec, hook func(event)) *watched {
+	t.Helper()
+	w := &watched{t: t, events: make(chan event, 1000), network: n}
 	tell := func(e event) {
 		hook(e)
 		w.events <- e
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	var err error
-	done := inside(t, h, func() {
-		err = Watch(ctx, s, Sink{
-			Up:             func(p *Port) { tell(event{up: p}) },
-			Down:           func(reason error) { tell(event{down: reason}) },
-			AddressRemoved: func() { tell(event{removed: true}) },
-		})
+	w.unwatch, err = n.Watch(s, Sink{
+		Up:             func(p *Port) { tell(event{up: p}) },
+		Down:           func(reason error) { tell(event{down: reason}) },
+		AddressRemoved: func() { tell(event{removed: true}) },
 	})
-	w.stop = func() error {
-		cancel()
-		<-done
-		return err
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.stop(); err != nil {
-			t.Errorf("Watch: %v", err)
-		}
+		w.unwatch()
 		for len(w.events) > 0 {
 			if e := <-w.events; e.up != nil {
 				e.up.Close()
@@ -137,6 +139,24 @@ func watchWith(t *testing.T, h *testenv.Host, s Spec, hook func(event)) *watched
 		}
 	})
 	return w
+}
+
+// run runs w's Network in h until the test or stop ends it.
+func (w *watched) run(h *testenv.Host) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var err error
+	done := inside(w.t, h, func() { err = w.network.Run(ctx) })
+	w.stop = func() error {
+		cancel()
+		<-done
+		return err
+	}
+	w.t.Cleanup(func() {
+		if err := w.stop(); err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	})
 }
 
 func (w *watched) next() event {
@@ -268,29 +288,11 @@ func holds(t *testing.T, h *testenv.Host) []string {
 	return all
 }
 
-// hear reads packets of p until it is closed, which happens at the test's end
-// at the latest.
+// hear returns p's packets, and closes p at the test's end at the latest.
 func hear(t *testing.T, p *Port) <-chan vrrp.Packet {
 	t.Helper()
-	packets, done := make(chan vrrp.Packet, 100), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			packet, err := p.ReadPacket()
-			if err != nil {
-				if !errors.Is(err, net.ErrClosed) {
-					t.Errorf("ReadPacket: %v", err)
-				}
-				return
-			}
-			packets <- packet
-		}
-	}()
-	t.Cleanup(func() {
-		p.Close()
-		<-done
-	})
-	return packets
+	t.Cleanup(func() { p.Close() })
+	return p.Packets()
 }
 
 func heard(t *testing.T, packets <-chan vrrp.Packet) vrrp.Packet {

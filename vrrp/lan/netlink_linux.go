@@ -185,6 +185,7 @@ func parseAddress(data []byte) (*address, error) {
 // requests is a socket on which one goroutine after the other asks the kernel
 // for changes of addresses.
 type requests struct {
+	mu     sync.Mutex
 	socket *nl.NetlinkSocket
 	shared map[int]*nl.SocketHandle
 	port   uint32 // its netlink port: notifications name who caused them by it
@@ -204,10 +205,13 @@ func openRequests() (*requests, error) {
 		s.Close()
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	return &requests{s, map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}, port}, nil
+	return &requests{socket: s, shared: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}, port: port}, nil
 }
 
-func (r *requests) close() { r.socket.Close() }
+func (r *requests) close() error {
+	r.socket.Close()
+	return nil
+}
 
 // install adds a to the interface, or renews it, for as many seconds.
 func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
@@ -243,6 +247,8 @@ func (r *requests) do(kind, flags, index int, a netip.Prefix, attrs ...*nl.RtAtt
 	for _, attr := range attrs {
 		req.AddData(attr)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 	return err
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -62,20 +64,34 @@ func TestPacketsArriveByMulticastAndByUnicast(t *testing.T) {
 // TestPacketsCarryInternetworkControl reads the header at the other end.
 func TestPacketsCarryInternetworkControl(t *testing.T) {
 	p := newPair(t)
-	var raw *ipv4.RawConn
+	var w *wire4
 	must(t, p.hostB, func() (err error) {
-		raw, err = listen(p.b.index, 7, true)
+		w, err = openWire4(p.b.index)
 		return err
 	})
-	defer raw.Close()
+	if err := errors.Join(w.admit(vrids{1 << 7}), w.join()); err != nil {
+		t.Fatal(err)
+	}
+	heads, done := make(chan []byte, 10), make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := w.in.receive(func(b, _ []byte) { heads <- slices.Clone(b) }); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("receive: %v", err)
+		}
+	}()
+	defer func() {
+		w.close()
+		<-done
+	}()
 	for _, dst := range []string{group, "198.51.100.2"} {
 		write(t, p.a, dst, 0x31, 7)
-		head, _, _, err := raw.ReadFrom(make([]byte, maxPacket))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if head.TOS != 0xc0 || head.TTL != 255 {
-			t.Errorf("packet to %s has TOS %#x and TTL %d, want 0xc0 and 255", dst, head.TOS, head.TTL)
+		select {
+		case b := <-heads:
+			if b[1] != 0xc0 || b[8] != 255 {
+				t.Errorf("packet to %s has TOS %#x and TTL %d, want 0xc0 and 255", dst, b[1], b[8])
+			}
+		case <-time.After(limit):
+			t.Fatalf("no packet to %s came", dst)
 		}
 	}
 }
@@ -127,42 +143,58 @@ func TestPacketsOfAnotherInterfaceAreNotDelivered(t *testing.T) {
 
 func TestPayloadEndsWhereTheHeaderSays(t *testing.T) {
 	head := ipv4.Header{
-		Len: 24, TotalLen: 27, TTL: 64, // with an option
+		Version: 4, Len: 24, TotalLen: 27, TTL: 64, Options: make([]byte, 4),
 		Src: net.IPv4(198, 51, 100, 1), Dst: net.IPv4(224, 0, 0, 18),
 	}
-	got := packet(&head, []byte{1, 2, 3, 0, 0, 0})
+	b, err := head.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ok := parseIPv4(append(b, 1, 2, 3, 0, 0, 0))
 	want := vrrp.Packet{
 		Src: netip.MustParseAddr("198.51.100.1"), Dst: vrrp.GroupIPv4,
 		TTL: 64, Payload: []byte{1, 2, 3},
 	}
-	if diff := cmp.Diff(want, got, comparePackets); diff != "" {
-		t.Errorf("packet (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, got, comparePackets); !ok || diff != "" {
+		t.Errorf("packet (-want +got), ok %v:\n%s", ok, diff)
 	}
 }
 
-func TestCloseEndsReadPacket(t *testing.T) {
+// TestHeadersThatAreNoneAreRefused: the kernel has looked at them before, but
+// whoever is on the LAN may try.
+func TestHeadersThatAreNoneAreRefused(t *testing.T) {
+	good := append([]byte{0x45, 0, 0, 24, 19: 0}, 0x31, 7, 200, 1)
+	if _, ok := parseIPv4(good); !ok {
+		t.Fatal("a good packet is refused")
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"empty":                     func(b []byte) []byte { return nil },
+		"shorter than a header":     func(b []byte) []byte { return b[:19] },
+		"header shorter than fixed": func(b []byte) []byte { b[0] = 0x44; return b },
+		"header beyond the end":     func(b []byte) []byte { b[0] = 0x4f; return b },
+		"length within the header":  func(b []byte) []byte { b[3] = 19; return b },
+	} {
+		if p, ok := parseIPv4(change(slices.Clone(good))); ok {
+			t.Errorf("%s: taken for %+v", name, p)
+		}
+	}
+}
+
+func TestNothingWorksAfterClose(t *testing.T) {
 	p := newPair(t)
-	result := make(chan error, 1)
-	go func() {
-		_, err := p.a.ReadPacket()
-		result <- err
-	}()
-	if err := p.a.Close(); err != nil {
+	packets := hear(t, p.b)
+	write(t, p.a, group, 0x31, 7)
+	heard(t, packets)
+	if err := p.b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-result; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("ReadPacket: %v, want net.ErrClosed", err)
-	}
-	if _, err := p.a.ReadPacket(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("ReadPacket after Close: %v, want net.ErrClosed", err)
-	}
-	if err := p.a.WritePacket(vrrp.Packet{Dst: vrrp.GroupIPv4}); !errors.Is(err, net.ErrClosed) {
+	if err := p.b.WritePacket(vrrp.Packet{Dst: vrrp.GroupIPv4}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("WritePacket after Close: %v, want net.ErrClosed", err)
 	}
-	if err := p.a.Acquire(); err == nil {
-		t.Error("Acquire after Close: no error")
+	if err := p.b.Acquire(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Acquire after Close: %v, want net.ErrClosed", err)
 	}
-	if err := p.a.Close(); err != nil {
+	if err := p.b.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
 }

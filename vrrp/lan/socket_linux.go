@@ -1,99 +1,36 @@
 package lan
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"syscall"
 
-	"golang.org/x/net/bpf"
-	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
-
-	"ngha/vrrp"
 )
 
-// listen opens the socket that hears the virtual router's packets on one
-// interface. Packets that came in before it was bound to the interface may wait
-// in it: the control message with each packet tells.
-func listen(index int, vrid uint8, multicast bool) (*ipv4.RawConn, error) {
-	c := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if cerr := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index)
-		}); cerr != nil {
-			return cerr
-		}
-		return os.NewSyscallError("bind to interface", err)
-	}}
-	conn, err := c.ListenPacket(context.Background(), fmt.Sprintf("ip4:%d", vrrp.Protocol), "0.0.0.0")
-	if err != nil {
-		return nil, err
-	}
-	raw, err := ipv4.NewRawConn(conn)
-	if err == nil {
-		err = raw.SetControlMessage(ipv4.FlagInterface, true)
-	}
-	if err == nil {
-		err = setFilter(raw, vrid)
-	}
-	if err == nil && multicast {
-		group := &net.IPAddr{IP: vrrp.GroupIPv4.AsSlice()}
-		if err = raw.JoinGroup(&net.Interface{Index: index}, group); err != nil {
-			err = fmt.Errorf("join %s: %w", vrrp.GroupIPv4, err)
-		}
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return raw, nil
-}
-
-// setFilter lets the kernel drop the packets of other virtual routers, of which
-// there may be 254 on the same LAN.
-func setFilter(c *ipv4.RawConn, vrid uint8) error {
-	program, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadMemShift{Off: 0},          // X: the length of the IP header
-		bpf.LoadIndirect{Off: 1, Size: 1}, // VRID; a packet too short to have one is dropped
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(vrid), SkipFalse: 1},
-		bpf.RetConstant{Val: 1 << 16},
-		bpf.RetConstant{Val: 0},
-	})
-	if err != nil {
-		return fmt.Errorf("assemble filter: %w", err)
-	}
-	if err := c.SetBPF(program); err != nil {
-		return fmt.Errorf("set filter: %w", err)
-	}
-	return nil
-}
-
-// interactive is the priority of what goes before bulk in the interface's queue.
-const interactive = 6
+const (
+	// interactive is the priority of what goes before bulk in the interface's
+	// queue.
+	interactive = 6
+	// socketBuffer holds what 255 virtual routers say at one moment, several
+	// times over: a small packet counts as a kilobyte or two.
+	socketBuffer = 2 << 20
+	// burst is after how many packets a socket that is flooded can be closed.
+	burst = 64
+	// maxPacket is more than the longest advertisement: IP header with all its
+	// options, 255 addresses, authentication data.
+	maxPacket = 2048
+	// maxControl is more than the control messages that a socket asks for.
+	maxControl = 128
+)
 
 // socket is one that sends at once or returns an error.
 type socket struct {
 	file *os.File
 	conn syscall.RawConn
-}
-
-// openIP opens a socket for whole IP packets on one interface. It is of
-// protocol IPPROTO_RAW, so that it hears nothing, ICMP errors included.
-// IP_RECVERR makes the kernel report packets for which the queue of the
-// interface had no room.
-func openIP(index int) (*socket, error) {
-	return openSocket("ip", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW, func(fd int) error {
-		return errors.Join(
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, interactive),
-			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_MULTICAST_LOOP, 0),
-			unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_RECVERR, 1))
-	})
 }
 
 // openARP opens a socket for ARP packets on one interface, before which the
@@ -102,7 +39,7 @@ func openIP(index int) (*socket, error) {
 func openARP(index int, hear bool) (*socket, error) {
 	return openSocket("arp", unix.AF_PACKET, unix.SOCK_DGRAM, 0, func(fd int) error {
 		if !hear {
-			return nil
+			return setsockopt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer)
 		}
 		return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNetwork(unix.ETH_P_ARP), Ifindex: index})
 	})
@@ -125,22 +62,77 @@ func openSocket(name string, family, kind, protocol int, set func(fd int) error)
 	return s, nil
 }
 
-// send sends b to one receiver, and never waits for room.
+// setsockopt names the option where it fails: several are set at once.
+func setsockopt(fd, level, option, value int) error {
+	if err := unix.SetsockoptInt(fd, level, option, value); err != nil {
+		return fmt.Errorf("option %d of level %d: %w", option, level, err)
+	}
+	return nil
+}
+
+// setFilter has the kernel drop what is for none of the virtual routers.
+func setFilter(fd int, set vrids, header bool) error {
+	program, err := admitting(set, header)
+	if err != nil {
+		return fmt.Errorf("assemble filter: %w", err)
+	}
+	list := make([]unix.SockFilter, len(program))
+	for i, p := range program {
+		list[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
+	}
+	prog := unix.SockFprog{Len: uint16(len(list)), Filter: &list[0]}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return fmt.Errorf("set filter: %w", err)
+	}
+	return nil
+}
+
+// send sends b to one receiver, and never waits for room, nor for others who
+// send.
 func (s *socket) send(b []byte, to unix.Sockaddr) error {
+	return s.control(func(fd int) error { return unix.Sendto(fd, b, unix.MSG_DONTWAIT, to) })
+}
+
+// control calls f unless s is closed.
+func (s *socket) control(f func(fd int) error) error {
 	var err error
-	if cerr := s.conn.Write(func(fd uintptr) bool {
-		err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, to)
-		return true
-	}); cerr != nil {
+	if cerr := s.conn.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
 		return net.ErrClosed // nothing else keeps the function from being called
 	}
 	return err
 }
 
-func (s *socket) close() error { return s.file.Close() }
+// receive gives f each packet that comes, with its control messages, until there
+// is an error, after Close net.ErrClosed. What f is given lasts until it returns.
+func (s *socket) receive(f func(b, control []byte)) error {
+	b, control := make([]byte, maxPacket), make([]byte, maxControl)
+	for {
+		var err error
+		cerr := s.conn.Read(func(fd uintptr) (done bool) {
+			for range burst {
+				n, c, _, _, rerr := unix.Recvmsg(int(fd), b, control, unix.MSG_DONTWAIT)
+				switch {
+				case rerr == nil:
+					f(b[:n], control[:c])
+				case errors.Is(rerr, unix.EAGAIN):
+					return false
+				case !errors.Is(rerr, unix.EINTR):
+					err = rerr
+					return true
+				}
+			}
+			return true
+		})
+		switch {
+		case cerr != nil:
+			return net.ErrClosed // nothing else keeps it from being read
+		case err != nil:
+			return os.NewSyscallError("recvmsg", err)
+		}
+	}
+}
 
-// ipTo addresses a socket opened by openIP.
-func ipTo(a netip.Addr) unix.Sockaddr { return &unix.SockaddrInet4{Addr: a.As4()} }
+func (s *socket) close() error { return s.file.Close() }
 
 // arpBroadcast addresses a socket opened by openARP to everyone on the LAN.
 func arpBroadcast(index int) unix.Sockaddr {

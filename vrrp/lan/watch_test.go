@@ -2,7 +2,6 @@ package lan
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -206,23 +205,23 @@ func notificationsLost() (bool, error) {
 	return false, lines.Err()
 }
 
-func TestWatchLeavesNothingBehind(t *testing.T) {
+func TestNetworkLeavesNothingBehind(t *testing.T) {
 	lab, h := solo(t)
 	before := runtime.NumGoroutine()
 	w := watch(t, h, spec(vip))
 	p := w.port()
-	packets := hear(t, p)
 	acquire(t, p)
 	h.Links()[0].PortDown()
 	w.first("no carrier")
 	if err := w.stop(); err != nil {
-		t.Errorf("Watch: %v", err)
+		t.Errorf("Run: %v", err)
 	}
 	if err := p.Release(); err != nil {
 		t.Error(err)
 	}
-	p.Close()
-	_ = packets
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
 	lab.Await("goroutines to end", limit, func() error {
 		if n := runtime.NumGoroutine(); n > before {
 			return fmt.Errorf("%d goroutines, %d before", n, before)
@@ -241,7 +240,7 @@ func TestWatchRefusesWhatNoInterfaceCanMend(t *testing.T) {
 	} {
 		s := good
 		change(&s)
-		if err := Watch(context.Background(), s, Sink{}); err == nil {
+		if _, err := NewNetwork(nil).Watch(s, Sink{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -9,11 +9,7 @@ import (
 )
 
 // receive takes one packet.
-func (r *Router) receive(h heard) {
-	if h.from != r.port {
-		return // it waited while its port was given up
-	}
-	p := h.packet
+func (r *Router) receive(p vrrp.Packet) {
 	adv, skew, err := r.parse(p)
 	if err != nil {
 		d, ok := errors.AsType[*vrrp.DiscardError](err)

@@ -2,11 +2,8 @@ package router
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,13 +11,14 @@ import (
 )
 
 // Port is a virtual router's place on a LAN. A Router calls its methods from
-// one goroutine, but for ReadPacket, which has a goroutine of its own.
+// one goroutine.
 type Port interface {
 	// Source is the address that advertisements leave from.
 	Source() netip.Addr
-	// ReadPacket blocks until a packet comes. After Close it returns
-	// net.ErrClosed.
-	ReadPacket() (vrrp.Packet, error)
+	// Packets delivers what comes in for the virtual router. Whoever fills it
+	// does not wait for the Router; Lost counts what it had to drop.
+	Packets() <-chan vrrp.Packet
+	Lost() uint64
 	// WritePacket sends to p.Dst and does not block.
 	WritePacket(p vrrp.Packet) error
 
@@ -62,21 +60,14 @@ type Router struct {
 
 	// The rest belongs to Run.
 
-	port     Port // nil while there is none
-	gone     chan struct{}
-	packets  chan heard
-	readers  sync.WaitGroup
+	port     Port                // nil while there is none
+	packets  <-chan vrrp.Packet  // of port
+	lost     uint64              // packets of earlier ports
 	auth     *vrrp.Authenticator // nil: none
 	hearing  vrrp.Advertisement  // the last one received
 	payload  []byte              // of the last advertisement sent, for its room
 	counters Counters
 	alarms   alarms
-}
-
-// heard is a packet, and where it came from.
-type heard struct {
-	from   Port
-	packet vrrp.Packet
 }
 
 // New returns a Router for one virtual router. It does nothing until Run, and
@@ -86,7 +77,7 @@ func New(c vrrp.Config, o *Options) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Router{config: c, machine: m, packets: make(chan heard, 64), alarms: alarms{interval: c.Interval}}
+	r := &Router{config: c, machine: m, alarms: alarms{interval: c.Interval}}
 	if o != nil {
 		r.options = *o
 	}
@@ -107,7 +98,6 @@ func New(c vrrp.Config, o *Options) (*Router, error) {
 // orderly way, which takes one Advertisement_Interval, or a second, at most.
 // When it returns no address is installed and the Port is closed.
 func (r *Router) Run(ctx context.Context) error {
-	defer r.readers.Wait()
 	defer r.inbox.close()
 	defer r.detach() // also when the machine panics
 
@@ -124,8 +114,8 @@ func (r *Router) Run(ctx context.Context) error {
 		select {
 		case <-r.inbox.wake:
 			r.receiveInbox()
-		case h := <-r.packets:
-			r.receive(h)
+		case p := <-r.packets:
+			r.receive(p)
 		case <-timer.C:
 			r.receivePending() // who has spoken in time is heard in time
 			r.counters.Lateness.observe(time.Since(due))
@@ -176,9 +166,7 @@ func (r *Router) receiveInbox() {
 
 // attach starts the virtual router on p.
 func (r *Router) attach(p Port) {
-	gone := make(chan struct{})
-	r.port, r.gone = p, gone
-	r.readers.Go(func() { r.read(p, gone) })
+	r.port, r.packets = p, p.Packets()
 	r.step(vrrp.Startup{Source: p.Source()})
 }
 
@@ -190,43 +178,19 @@ func (r *Router) detach() {
 	if err := r.port.Release(); err != nil {
 		r.log.Warn("addresses not released", "err", err)
 	}
-	close(r.gone)
 	if err := r.port.Close(); err != nil {
 		r.log.Warn("port not closed", "err", err)
 	}
-	r.port = nil
-}
-
-// read hands every packet of p to the loop until p is closed.
-func (r *Router) read(p Port, gone <-chan struct{}) {
-	for {
-		packet, err := p.ReadPacket()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			r.log.Warn("packet not read", "err", err)
-			select {
-			case <-time.After(100 * time.Millisecond): // an error that stays must not spin
-				continue
-			case <-gone:
-				return
-			}
-		}
-		select {
-		case r.packets <- heard{p, packet}:
-		case <-gone:
-			return
-		}
-	}
+	r.lost += r.port.Lost()
+	r.port, r.packets = nil, nil
 }
 
 // receivePending takes the packets that wait already, at most one buffer full.
 func (r *Router) receivePending() {
 	for range cap(r.packets) {
 		select {
-		case h := <-r.packets:
-			r.receive(h)
+		case p := <-r.packets:
+			r.receive(p)
 		default:
 			return
 		}
@@ -264,6 +228,10 @@ func (r *Router) step(ev vrrp.Event) {
 }
 
 func (r *Router) publish() {
+	r.counters.Lost = r.lost
+	if r.port != nil {
+		r.counters.Lost += r.port.Lost()
+	}
 	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters, Alarms: r.alarms.shown})
 	if r.config.Grouped.Name != "" {
 		r.tell()

@@ -23,6 +23,7 @@ type Counters struct {
 	Announcements    uint64 // rounds of gratuitous ARP
 	SendErrors       uint64
 	AddressErrors    uint64
+	Lost             uint64                  // packets that came faster than they were taken
 	Discarded        [vrrp.NumReasons]uint64 // by the codec and by the machine
 	Lateness         Lateness
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ngha/vrrp"
@@ -16,8 +17,7 @@ import (
 const backlog = 256
 
 // LAN is one broadcast domain in memory. What is written to it arrives at
-// once. It may be used from any goroutine; no method blocks but
-// Port.ReadPacket.
+// once. It may be used from any goroutine; no method blocks.
 type LAN struct {
 	mu    sync.Mutex
 	ports []*Port
@@ -53,12 +53,7 @@ func NewLAN() *LAN { return &LAN{cut: make(map[direction]bool)} }
 // Port plugs in a node whose primary address is addr. A second Port of the
 // same address replaces the first one as receiver, as after a restart.
 func (l *LAN) Port(addr netip.Addr) *Port {
-	p := &Port{
-		lan:    l,
-		addr:   addr,
-		queue:  make(chan vrrp.Packet, backlog),
-		closed: make(chan struct{}),
-	}
+	p := &Port{lan: l, addr: addr, queue: make(chan vrrp.Packet, backlog)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ports = slices.DeleteFunc(l.ports, func(old *Port) bool { return old.addr == addr })
@@ -113,7 +108,7 @@ func (l *LAN) Trace() []Entry {
 func (l *LAN) deliver(p vrrp.Packet, from netip.Addr) {
 	for _, to := range l.ports {
 		switch {
-		case to.addr == from, l.cut[direction{from, to.addr}]:
+		case to.Closed(), to.addr == from, l.cut[direction{from, to.addr}]:
 			continue
 		case !p.Dst.IsMulticast() && p.Dst != to.addr:
 			continue
@@ -122,6 +117,7 @@ func (l *LAN) deliver(p vrrp.Packet, from netip.Addr) {
 		select {
 		case to.queue <- p:
 		default: // the backlog is full
+			to.lost.Add(1)
 		}
 	}
 }
@@ -134,8 +130,8 @@ type Port struct {
 	addr netip.Addr
 
 	queue  chan vrrp.Packet
-	close  sync.Once
-	closed chan struct{}
+	lost   atomic.Uint64
+	closed atomic.Bool
 
 	// The rest is guarded by lan.mu.
 	holds       bool
@@ -163,20 +159,14 @@ func (f *failure) next() error {
 // Source returns the node's primary address.
 func (p *Port) Source() netip.Addr { return p.addr }
 
-// ReadPacket waits for a packet. It returns net.ErrClosed after Close.
-func (p *Port) ReadPacket() (vrrp.Packet, error) {
-	select {
-	case <-p.closed:
-		return vrrp.Packet{}, fmt.Errorf("read from port %s: %w", p.addr, net.ErrClosed)
-	default:
-	}
-	select {
-	case <-p.closed:
-		return vrrp.Packet{}, fmt.Errorf("read from port %s: %w", p.addr, net.ErrClosed)
-	case pkt := <-p.queue:
-		return pkt, nil
-	}
-}
+// Packets delivers what comes in until Close.
+func (p *Port) Packets() <-chan vrrp.Packet { return p.queue }
+
+// Lost counts what came while the backlog was full.
+func (p *Port) Lost() uint64 { return p.lost.Load() }
+
+// Closed reports whether Close was called.
+func (p *Port) Closed() bool { return p.closed.Load() }
 
 // WritePacket sends pkt to the port of its destination, or to every other
 // port when that is a multicast group. It keeps nothing of pkt.
@@ -215,9 +205,9 @@ func (p *Port) Release() error {
 	})
 }
 
-// Close ends ReadPacket. Closing twice is allowed.
+// Close ends Packets. Closing twice is allowed.
 func (p *Port) Close() error {
-	p.close.Do(func() { close(p.closed) })
+	p.closed.Store(true)
 	return nil
 }
 
@@ -242,14 +232,10 @@ func (p *Port) do(e Entry, call func() error) error {
 	l := p.lan
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case <-p.closed:
-		// The addresses of a closed port can still be released: only the
-		// socket is gone.
-		if e.Op == OpWrite {
-			return fmt.Errorf("write to port %s: %w", p.addr, net.ErrClosed)
-		}
-	default:
+	// The addresses of a closed port can still be released: only the socket is
+	// gone.
+	if e.Op == OpWrite && p.Closed() {
+		return fmt.Errorf("write to port %s: %w", p.addr, net.ErrClosed)
 	}
 	if err := call(); err != nil {
 		return fmt.Errorf("%s at port %s: %w", e.Op, p.addr, err)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -48,34 +47,45 @@ func TestLANDeliversToTheDestinationOnly(t *testing.T) {
 	want := map[*vrrptest.Port][]vrrp.Packet{b: {group, last}, c: {group, unicast}}
 	for port, packets := range want {
 		for _, w := range packets {
-			got, err := port.ReadPacket()
-			if err != nil {
-				t.Fatal(err)
+			if len(port.Packets()) == 0 {
+				t.Fatalf("nothing more at %s, want %v", port.Source(), w)
 			}
-			if diff := cmp.Diff(w, got, cmpAddr); diff != "" {
+			if diff := cmp.Diff(w, <-port.Packets(), cmpAddr); diff != "" {
 				t.Errorf("read at %s (-want +got):\n%s", port.Source(), diff)
 			}
 		}
 	}
 }
 
-func TestLANReadEndsWhenThePortIsClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		port := vrrptest.NewLAN().Port(addrA)
-		ended := make(chan error, 1)
-		go func() {
-			_, err := port.ReadPacket()
-			ended <- err
-		}()
-		synctest.Wait()
-		port.Close()
-		if err := <-ended; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("ReadPacket after Close: %v, want net.ErrClosed", err)
+func TestLANClosedPortIsNotThere(t *testing.T) {
+	lan := vrrptest.NewLAN()
+	a, b := lan.Port(addrA), lan.Port(addrB)
+	if err := b.Close(); err != nil || !b.Closed() || a.Closed() {
+		t.Fatalf("Close: %v; closed are a %v, b %v", err, a.Closed(), b.Closed())
+	}
+	if err := a.WritePacket(packet(addrA, addrB, "x")); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.Packets()); n > 0 {
+		t.Errorf("%d packets came after Close", n)
+	}
+	if err := b.WritePacket(packet(addrB, addrA, "x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("WritePacket after Close: %v, want net.ErrClosed", err)
+	}
+}
+
+func TestLANCountsWhatItLoses(t *testing.T) {
+	lan := vrrptest.NewLAN()
+	a, b := lan.Port(addrA), lan.Port(addrB)
+	const many = 1000
+	for range many {
+		if err := a.WritePacket(packet(addrA, addrB, "x")); err != nil {
+			t.Fatal(err)
 		}
-		if err := port.WritePacket(packet(addrA, addrB, "x")); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("WritePacket after Close: %v, want net.ErrClosed", err)
-		}
-	})
+	}
+	if got := uint64(len(b.Packets())) + b.Lost(); b.Lost() == 0 || got != many {
+		t.Errorf("%d packets wait and %d were lost, want %d together and both some", len(b.Packets()), b.Lost(), many)
+	}
 }
 
 func TestLANFailsAsToldAndKnowsItsHolders(t *testing.T) {
