@@ -1,0 +1,85 @@
+package lan
+
+import (
+	"testing"
+)
+
+// second is another virtual router than spec's.
+func second() Spec {
+	s := spec("198.51.100.101/32")
+	s.VRID = 8
+	return s
+}
+
+func TestWatchersComeAndGoWhileOthersStay(t *testing.T) {
+	_, h := solo(t)
+	w := watch(t, h, spec(vip))
+	one := w.port()
+	other := newWatched(t, w.network, second(), func(event) {})
+	two := other.port()
+	acquire(t, one)
+	acquire(t, two)
+
+	other.unwatch()
+	h.Links()[0].Steal("198.51.100.101/32")
+	h.Links()[0].Steal(vip)
+	w.removed()
+	h.Links()[0].PortDown()
+	w.first("no carrier")
+	if n := len(other.events); n > 0 {
+		t.Errorf("after it was stopped a watcher was told %d things, the first: %q", n, <-other.events)
+	}
+}
+
+// TestEachHearsOfItsOwnAddress: what is taken from one is nothing to the other.
+func TestEachHearsOfItsOwnAddress(t *testing.T) {
+	_, h := solo(t)
+	w := watch(t, h, spec(vip))
+	other := newWatched(t, w.network, second(), func(event) {})
+	acquire(t, w.port())
+	acquire(t, other.port())
+	h.Links()[0].Steal("198.51.100.101/32")
+	other.removed()
+	h.Links()[0].PortDown()
+	w.first("no carrier")
+	other.first("no carrier")
+}
+
+// TestPortOfAStoppedWatcherIsClosed: it was opened while the watcher was
+// stopped.
+func TestPortOfAStoppedWatcherIsClosed(t *testing.T) {
+	_, h := solo(t)
+	n := NewNetwork(nil)
+	w := newWatched(t, n, spec(vip), func(event) {})
+	n.all()[0].stop() // but not taken from the list yet
+	w.run(h)
+	other := newWatched(t, n, second(), func(event) {})
+	p := other.port()
+	if len(w.events) > 0 {
+		t.Errorf("told %q", <-w.events)
+	}
+	if got := len(p.segment.members); got != 1 {
+		t.Errorf("%d ports are open, want one", got)
+	}
+}
+
+func TestNetworkMayRunAgain(t *testing.T) {
+	_, h := solo(t)
+	w := watch(t, h, spec(vip))
+	before := w.port()
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.run(h)
+	after := w.port()
+	if before == after {
+		t.Error("the same Port again")
+	}
+	acquire(t, after)
+	h.Links()[0].Steal(vip)
+	w.removed()
+	if err := before.Close(); err != nil {
+		t.Error(err)
+	}
+	write(t, after, group, 0x31, 7)
+}
