@@ -51,6 +51,7 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 		case c := <-changes:
 			s.filesChanged(c)
 		case <-crew: // tick looks at it
+		case <-s.turned:
 		case <-timer.C:
 		}
 		s.tick(time.Now())

@@ -7,6 +7,7 @@ import (
 
 	"ngha/nginxctl"
 	"ngha/supervisor/health"
+	"ngha/supervisor/notify"
 	"ngha/supervisor/status"
 )
 
@@ -120,6 +121,7 @@ type loading struct {
 // load runs l in a job.
 func (s *Supervisor) load(l loading) {
 	begun := time.Now()
+	s.herald.tell(func(t *tidings) { t.reloads, t.begun, t.loading = t.reloads+1, notify.Now(), true })
 	over, copied := s.predecessor(l), s.node.fault != nil
 	s.do(func(ctx context.Context) func() {
 		tried, unread := s.watcher.Digest(ctx)
@@ -246,6 +248,7 @@ func (s *Supervisor) reloaded(next launched, err error, l loading) {
 // kept.
 func (s *Supervisor) answer(waiting []chan<- status.Reload, begun time.Time, err error) {
 	s.publish() // who is answered finds the status as told
+	s.herald.tell(func(t *tidings) { t.loading = false })
 	n := &s.node.nginx
 	answerAll(waiting, status.Reload{Applied: err == nil, Generation: n.Generation, Reason: n.Reason, Took: time.Since(begun)})
 }

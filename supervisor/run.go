@@ -42,13 +42,17 @@ func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
 		return err
 	}
 	s.stopServing = s.serve()
+	s.stopTelling = s.spawn(s.tellManager)
 	s.stopHooks = s.spawn(s.hooks.Run)
 	s.draining, s.stopDraining = context.WithCancel(context.Background())
 	s.stopRouters = s.startRouters()
 	s.stopWatching = s.watch()
 	s.observe(health.Tick{}) // the first start begins to count
 	s.node.restartAt = time.Now()
+	stopPulse := s.spawn(s.pulse)
+	defer stopPulse()
 	s.loop(ctx, sigs)
+	close(s.over)
 	return s.shutdown(sigs)
 }
 

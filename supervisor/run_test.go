@@ -21,6 +21,7 @@ import (
 
 	"ngha/supervisor"
 	"ngha/supervisor/config"
+	"ngha/supervisor/notify"
 	"ngha/supervisor/status"
 	"ngha/vrrp"
 	"ngha/vrrp/lan"
@@ -29,14 +30,16 @@ import (
 // run is a Supervisor that runs in this process, with a real nginx.
 type run struct {
 	*supervisor.Supervisor
-	t      *testing.T
-	dir    string
-	listen string // of nginx
-	text   string // its configuration, but for what configure puts in
-	config config.Config
-	before []string // what prepares nginx's start
-	sigs   chan os.Signal
-	done   chan error
+	t       *testing.T
+	dir     string
+	listen  string // of nginx
+	text    string // its configuration, but for what configure puts in
+	config  config.Config
+	before  []string // what prepares nginx's start
+	manager *notify.Socket
+	logger  slog.Handler // nil: the test's
+	sigs    chan os.Signal
+	done    chan error
 }
 
 // prepare writes a configuration for nginx and one for ngha, without a virtual
@@ -134,8 +137,13 @@ func (r *run) start() { r.t.Helper(); r.startIn(context.Background()) }
 
 func (r *run) startIn(ctx context.Context) {
 	r.t.Helper()
+	logger := r.logger
+	if logger == nil {
+		logger = slog.NewTextHandler(r.t.Output(), nil)
+	}
 	s, err := supervisor.New(r.config, &supervisor.Options{
-		Logger:  slog.New(slog.NewTextHandler(r.t.Output(), nil)),
+		Logger:  slog.New(logger),
+		Manager: r.manager,
 		Prepare: r.before,
 	})
 	if err != nil {

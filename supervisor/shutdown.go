@@ -35,6 +35,7 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 		s.log.Error("ending", "err", s.ending.cause)
 	}
 
+	s.herald.tell(func(t *tidings) { t.ending, t.patient = true, s.ending.outside })
 	s.reloads.refuse("ngha is ending")
 	s.stopWatching()
 	s.abandon()
@@ -61,6 +62,7 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	}
 	s.stopHooks()
 	stopHurry()
+	s.stopTelling()
 	s.stopServing()
 	s.own.Wait()
 	s.log.Info("ended", "took", time.Since(begun).Round(time.Millisecond).String())

@@ -54,6 +54,9 @@ func (s *Supervisor) publish() {
 		next.changed = s.node.changed
 	}
 	s.snapshot.Store(&next)
+	if s.node.phase == phaseRunning && v.State != health.Starting {
+		s.herald.tell(func(t *tidings) { t.ready = true })
+	}
 }
 
 // Status returns what this node is and does now. Any goroutine may call it.

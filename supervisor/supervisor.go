@@ -14,6 +14,7 @@ import (
 	"ngha/supervisor/config"
 	"ngha/supervisor/health"
 	"ngha/supervisor/hook"
+	"ngha/supervisor/notify"
 	"ngha/supervisor/reap"
 	"ngha/supervisor/status"
 	"ngha/vrrp/lan"
@@ -34,6 +35,9 @@ type Options struct {
 	Version     string        // shown in the status
 	Logger      *slog.Logger  // nil discards
 	LogsDropped func() uint64 // how many log lines were lost; nil: none
+
+	// Manager is told how the node is; nil: nobody is.
+	Manager *notify.Socket
 
 	// Prepare stands before nginx's command line in the first test of its
 	// configuration, and only there: an image's entrypoint, which makes
@@ -59,6 +63,7 @@ type Supervisor struct {
 	sessions sessions
 	retired  retirees
 	watcher  *nginxctl.Watcher // of nginx's files
+	herald   *herald
 
 	// Written by the loop for others to read.
 	snapshot atomic.Pointer[snapshot]
@@ -86,12 +91,14 @@ type Supervisor struct {
 	jobs    chan func()                // what a finished job left to do; buffered for one
 	answers chan health.Result[answer] // of probes
 	turns   chan health.Event          // of checks
+	turned  chan struct{}              // received from when the loop comes round
+	over    chan struct{}              // closed when the loop is over
 
 	control, metrics net.Listener // metrics: nil for none
 	own              sync.WaitGroup
 	draining         context.Context // for as long as workers of earlier masters may go on
 
-	stopServing, stopHooks, stopDraining, stopRouters, stopWatching func()
+	stopServing, stopHooks, stopDraining, stopRouters, stopWatching, stopTelling func()
 }
 
 // New returns a Supervisor for c. It does nothing until Run.
@@ -108,6 +115,8 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 		jobs:     make(chan func(), 1),
 		answers:  make(chan health.Result[answer]),
 		turns:    make(chan health.Event),
+		turned:   make(chan struct{}),
+		over:     make(chan struct{}),
 	}
 	if o != nil {
 		s.options = *o
@@ -116,6 +125,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.network = lan.NewNetwork(s.log)
+	s.herald = newHerald(s.options.Manager)
 	s.watcher = nginxctl.NewWatcher(s.log)
 	s.watcher.Settle = c.Nginx.Settle
 	s.custody = new(nginxctl.Custody)

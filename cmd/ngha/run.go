@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"ngha/supervisor"
 	"ngha/supervisor/config"
 	"ngha/supervisor/logbuf"
+	"ngha/supervisor/notify"
 )
 
 func newRun() *cobra.Command {
@@ -69,8 +71,16 @@ func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 	// would hand that down to nginx and the hooks; to take it does not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
+	// Go's own exit code for a crash is that of an invalid configuration, after
+	// which nobody starts ngha anew. So it is to be killed by a signal instead.
+	debug.SetTraceback("crash")
+	manager, err := notify.FromEnvironment()
+	if err != nil {
+		return fail(exitFailed, err)
+	}
+
 	log := logbuf.New(stderr, 0)
-	err := runNode(c, log, isTerminal(stderr), prepare, sigs)
+	err = runNode(c, manager, log, isTerminal(stderr), prepare, sigs)
 	if closeErr := log.Close(time.Second); err == nil && closeErr != nil {
 		// The log is lost, and this line perhaps with it, but the end was orderly.
 		say(stderr, fmt.Sprintf("ngha: write the log: %v\n", closeErr))
@@ -86,11 +96,12 @@ func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 	return fail(exitFailed, err)
 }
 
-func runNode(c config.Config, log *logbuf.Writer, terminal bool, prepare []string, sigs <-chan os.Signal) error {
+func runNode(c config.Config, manager *notify.Socket, log *logbuf.Writer, terminal bool, prepare []string, sigs <-chan os.Signal) error {
 	s, err := supervisor.New(c, &supervisor.Options{
 		Version:     versionOf(),
 		Logger:      slog.New(handler(c.Log, log, terminal)),
 		LogsDropped: log.Dropped,
+		Manager:     manager,
 		Prepare:     prepare,
 	})
 	if err != nil {

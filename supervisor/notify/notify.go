@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +33,15 @@ const (
 	Alive    = "WATCHDOG=1"
 )
 
-// Status is a message with a sentence for people, of one line.
+// Status is a message with a sentence for people. What would end it early, or is
+// no text, becomes a space.
 func Status(sentence string) string {
-	return "STATUS=" + strings.NewReplacer("\n", " ", "\r", " ").Replace(sentence)
+	return "STATUS=" + strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, sentence)
 }
 
 // Reloading is the message that a reload began at an instant of [Now].

@@ -63,7 +63,7 @@ func TestMessagesArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, messages := range [][]string{
-				{notify.Ready, notify.Status("two\nlines")},
+				{notify.Ready, notify.Status("two\nlines\xff")},
 				{notify.Reloading(1500 * time.Millisecond)},
 				{notify.Stopping, notify.ExtendTimeout(time.Minute)},
 				{notify.Alive},
@@ -73,7 +73,7 @@ func TestMessagesArrive(t *testing.T) {
 				}
 			}
 			want := []string{
-				"READY=1\nSTATUS=two lines",
+				"READY=1\nSTATUS=two lines ",
 				"RELOADING=1\nMONOTONIC_USEC=1500000",
 				"STOPPING=1\nEXTEND_TIMEOUT_USEC=60000000",
 				"WATCHDOG=1",

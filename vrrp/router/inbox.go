@@ -27,7 +27,8 @@ type wanted struct {
 	fault     error
 	removed   bool
 	suspended bool
-	group     bool // another member of the group has changed
+	turns     []chan struct{} // closed when the loop has come round
+	group     bool            // another member of the group has changed
 }
 
 // SetStanding tells what the node's health allows.
@@ -85,6 +86,16 @@ func (r *Router) AddressRemoved() { r.inbox.put(func(w *wanted) { w.removed = tr
 // Suspended tells that the machine has slept.
 func (r *Router) Suspended() { r.inbox.put(func(w *wanted) { w.suspended = true }) }
 
+// Turn returns a channel that is closed when the loop has come round once more,
+// or Run has returned.
+func (r *Router) Turn() <-chan struct{} {
+	turn := make(chan struct{})
+	if !r.inbox.put(func(w *wanted) { w.turns = append(w.turns, turn) }) {
+		close(turn)
+	}
+	return turn
+}
+
 // put reports whether the loop may still take what f wants.
 func (b *inbox) put(f func(*wanted)) bool {
 	b.mu.Lock()
@@ -115,6 +126,9 @@ func (b *inbox) close() {
 	b.closed = true
 	if b.wanted.port != nil {
 		b.wanted.port.Close() // never used
+	}
+	for _, turn := range b.wanted.turns {
+		close(turn)
 	}
 	b.wanted = wanted{}
 }

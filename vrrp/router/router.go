@@ -162,6 +162,9 @@ func (r *Router) receiveInbox() {
 	if in.group {
 		r.consult()
 	}
+	for _, turn := range in.turns {
+		close(turn)
+	}
 }
 
 // attach starts the virtual router on p.

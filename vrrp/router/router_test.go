@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ type node struct {
 	transitions []string
 	rebuttals   int
 	strangers   []netip.Addr
+	stuck       atomic.Pointer[chan struct{}] // what the loop waits for at a transition; nil: nothing
 }
 
 // start runs a Router on lan until the test or end ends it. It is in a
@@ -53,7 +55,12 @@ func newNode(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o 
 	t.Helper()
 	n := &node{port: lan.Port(addr)}
 	c.VRID, c.Addrs = 7, []netip.Prefix{virtual}
-	o.OnTransition = func(tr vrrp.Transition) { n.transitions = append(n.transitions, tr.From.String()+" "+tr.To.String()) }
+	o.OnTransition = func(tr vrrp.Transition) {
+		n.transitions = append(n.transitions, tr.From.String()+" "+tr.To.String())
+		if free := n.stuck.Load(); free != nil {
+			<-*free
+		}
+	}
 	o.OnContradiction = func() { n.rebuttals++ }
 	o.OnStranger = func(a netip.Addr) { n.strangers = append(n.strangers, a) }
 	var err error
@@ -100,6 +107,45 @@ func wantHolders(t *testing.T, lan *vrrptest.LAN, want ...netip.Addr) {
 func bubble(t *testing.T, f func(t *testing.T, lan *vrrptest.LAN)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, vrrptest.NewLAN()) })
+}
+
+// A watchdog hangs on it.
+func TestTurnComesWhenTheLoopComesRound(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *vrrptest.LAN) {
+		a := newNode(t, lan, addrA, vrrp.Config{Priority: 200}, router.Options{})
+		early := a.Turn()
+		taken := func(turn <-chan struct{}) bool {
+			synctest.Wait()
+			select {
+			case <-turn:
+				return true
+			default:
+				return false
+			}
+		}
+		if taken(early) {
+			t.Error("a turn of a loop that does not run")
+		}
+		a.run(t)
+		if !taken(early) || !taken(a.Turn()) {
+			t.Error("the loop runs and takes no turn")
+		}
+		free := make(chan struct{})
+		a.stuck.Store(&free)
+		time.Sleep(time.Hour) // it would be active
+		late := a.Turn()
+		if taken(late) {
+			t.Error("a turn of a loop that is stuck")
+		}
+		close(free)
+		if !taken(late) {
+			t.Error("no turn of the loop since it is free")
+		}
+		a.end()
+		if !taken(a.Turn()) {
+			t.Error("who asks a loop that is over waits for ever")
+		}
+	})
 }
 
 func TestPairElectsTheBetterNodeWhichAnnouncesItself(t *testing.T) {
