@@ -103,7 +103,7 @@ func (s *Supervisor) launch(ctx context.Context) (launched, error) {
 	if err != nil && ctx.Err() == nil && s.disown(err) {
 		master, err = s.succeed(ctx, c, nil)
 	}
-	return launched{master, c}, err
+	return launched{master, c}, s.namingOccupants(ctx, c, err)
 }
 
 // disown gives the custody up when err says that the wrapper around nginx keeps

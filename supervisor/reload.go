@@ -184,7 +184,7 @@ func (s *Supervisor) reload(ctx context.Context, over predecessor, replace bool)
 	}
 	s.coming.Store(&coming{c.probe})
 	if !replace && (s.custody == nil || len(s.custody.OutOfReach(ctx, c.dump)) == 0) {
-		return launched{over.master, c}, over.master.Reload(ctx)
+		return launched{over.master, c}, s.namingOccupants(ctx, c, over.master.Reload(ctx))
 	}
 	s.replacing.Store(true)
 	if over.trial != nil {

@@ -133,6 +133,7 @@ func (s *Supervisor) watch() (stop func()) {
 			watching.Go(func() { check.Run(ctx, s.turns) })
 		}
 		watching.Go(func() { s.watcher.Run(ctx) })
+		watching.Go(func() { s.watchRivals(ctx) })
 		prober.Run(ctx, s.answers)
 	})
 }

@@ -79,6 +79,9 @@ func (s *Supervisor) Status() status.Status {
 		st.VirtualRouters = append(st.VirtualRouters, v.status())
 		st.Warnings = append(st.Warnings, v.warnings()...)
 	}
+	if rivals := s.rivals.Load(); rivals != nil {
+		st.Warnings = append(st.Warnings, *rivals...)
+	}
 	if now.nginx.PID != 0 && s.probe.Load() == nil {
 		st.Warnings = append(st.Warnings, notAsked)
 	}

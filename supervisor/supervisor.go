@@ -71,6 +71,8 @@ type Supervisor struct {
 	probe    atomic.Pointer[nginxctl.Probe]  // nil: nginx is not asked
 	coming   atomic.Pointer[coming]          // nil: the endpoint does not move
 
+	rivals atomic.Pointer[[]string] // warnings of others that speak VRRP here; nil: not looked for yet
+
 	// replacing is set by a job that puts another master in place of the one
 	// that runs, whose end then means nothing.
 	replacing atomic.Bool

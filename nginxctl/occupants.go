@@ -1,0 +1,73 @@
+package nginxctl
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+)
+
+// Occupant is a process that listens where nginx is to.
+type Occupant struct {
+	PID    int
+	Listen []string // where, as nginx writes it
+}
+
+// Occupants lists the processes of this network namespace, but for our own and
+// those of the sessions given, that listen on what d listens on. Of several with
+// one socket it is the oldest. Who may not be looked into is not found.
+func (d *Dump) Occupants(ctx context.Context, sessions []int) []Occupant {
+	want := d.wanted(ctx)
+	here, err := os.Readlink("/proc/thread-self/ns/net")
+	entries, err2 := os.ReadDir("/proc")
+	if err != nil || err2 != nil || len(want) == 0 {
+		return nil
+	}
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	seen := make(map[uint64]bool) // sockets
+	var list []Occupant
+	for _, pid := range pids {
+		ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
+		s, err2 := readStat(pid)
+		if err != nil || err2 != nil || ns != here || slices.Contains(sessions, s.session) {
+			continue
+		}
+		if at := occupied(pid, want, seen); len(at) > 0 {
+			list = append(list, Occupant{pid, at})
+		}
+	}
+	return list
+}
+
+// occupied lists where pid listens in the way of what is wanted, with a socket
+// that has not been seen.
+func occupied(pid int, want []wanted, seen map[uint64]bool) []string {
+	open, err := openSockets(pid)
+	if err != nil || len(open) == 0 {
+		return nil
+	}
+	at, err := listening(pid, open)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, inode := range slices.Sorted(maps.Keys(at)) {
+		l := at[inode]
+		if seen[inode] || !slices.ContainsFunc(want, func(w wanted) bool { return w.collides(l.endpoint) }) {
+			continue
+		}
+		seen[inode] = true
+		if where := l.String(); !slices.Contains(list, where) {
+			list = append(list, where)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

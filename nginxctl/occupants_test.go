@@ -1,0 +1,77 @@
+package nginxctl
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func TestOccupantsAreFound(t *testing.T) {
+	sleeper := func(files ...*os.File) *exec.Cmd {
+		t.Helper()
+		cmd := exec.Command("sleep", "1000")
+		cmd.ExtraFiles = files
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+		})
+		return cmd
+	}
+	file := func(c interface{ File() (*os.File, error) }, err error) *os.File {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := c.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	path := t.TempDir() + "/sock"
+	local, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	first := sleeper(file(tcp, nil), file(local, nil))
+	sleeper(file(tcp, nil)) // as a worker has its master's
+	second := sleeper(file(udp, nil))
+
+	_, port, _ := net.SplitHostPort(tcp.Addr().String())
+	_, udpPort, _ := net.SplitHostPort(udp.LocalAddr().String())
+	d := parsed("http { server { listen " + port + "; listen unix:" + path + "; listen 127.0.0.1:" + udpPort + "; } }\n" +
+		"stream { server { listen 127.0.0.1:" + udpPort + " udp; } }")
+	want := []Occupant{
+		{first.Process.Pid, []string{tcp.Addr().String(), "unix:" + path}},
+		{second.Process.Pid, []string{"udp " + udp.LocalAddr().String()}},
+	}
+	if diff := cmp.Diff(want, d.Occupants(t.Context(), nil)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	session, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Occupants(t.Context(), []int{session}); len(got) > 0 {
+		t.Errorf("of our own session: %v", got)
+	}
+}
