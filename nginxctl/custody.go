@@ -121,6 +121,15 @@ func (c *Custody) Close() error {
 	return errors.Join(errs...)
 }
 
+// Leave lets go of everything for a nginx that goes on without us, which has the
+// sockets as well. The custody is empty then.
+func (c *Custody) Leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(func(socket) bool { return true })
+	c.beyond, c.refusal, c.queues, c.synced = nil, nil, nil, false
+}
+
 func (c *Custody) count(at endpoint) int {
 	n := 0
 	for _, s := range c.held {

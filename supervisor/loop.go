@@ -129,6 +129,9 @@ func (s *Supervisor) signal(sig os.Signal) {
 	case unix.SIGTERM, unix.SIGQUIT, unix.SIGINT: // asksForEnd
 		s.log.Info("ending", "signal", sig.String())
 		s.end(nil)
+	case Leave:
+		s.log.Info("leaving", "signal", sig.String())
+		s.ending = &ending{leave: true}
 	case unix.SIGHUP:
 		s.log.Info("reloading", "signal", sig.String())
 		s.reloads.ask(false)

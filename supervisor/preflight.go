@@ -63,7 +63,7 @@ func (s *Supervisor) preflightUnlessAsked(ctx context.Context, sigs <-chan os.Si
 			}
 			return false, err
 		case sig := <-sigs:
-			if asksForEnd(sig) {
+			if asksForEnd(sig) || sig == Leave {
 				cancel()
 				<-done
 				return true, nil

@@ -20,11 +20,11 @@ import (
 
 // Run runs the node until ctx ends, a signal asks for the end, or nginx is
 // stopped from outside (nil then), or until it cannot be run (the error may
-// wrap ErrInvalid or ErrGivenUp). When it returns no process of nginx and no
-// address is left. sigs carries the signals of the process: SIGTERM, SIGQUIT
-// and SIGINT end it in an orderly way, a second one in haste, a third one at
-// once; SIGHUP reloads; SIGUSR1 makes nginx reopen its logs; SIGUSR2 upgrades it;
-// others mean nothing.
+// wrap ErrInvalid or ErrGivenUp). When it returns no address is left and, but
+// for Leave, no process of nginx. sigs carries the signals of the process:
+// SIGTERM, SIGQUIT and SIGINT end it in an orderly way, a second one in haste, a
+// third one at once; Leave ends it and leaves nginx; SIGHUP reloads; SIGUSR1
+// makes nginx reopen its logs; SIGUSR2 upgrades it; others mean nothing.
 func (s *Supervisor) Run(ctx context.Context, sigs <-chan os.Signal) error {
 	if s.config.Realtime {
 		if s.notRealtime = realtime.Enter(); s.notRealtime != nil {

@@ -16,6 +16,7 @@ import (
 type ending struct {
 	cause   error // nil: an orderly wish
 	outside bool  // nginx itself was told to stop, by somebody else
+	leave   bool  // nginx goes on, for the next ngha
 }
 
 // reserves are what is kept back of a shutdown budget: for nginx after its
@@ -40,6 +41,9 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	s.stopWatching()
 	s.abandon()
 	master := s.node.master
+	if s.ending.leave {
+		return s.leave(forHooks)
+	}
 	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master, terminate) })
 
 	if s.ending.outside || master == nil { // nobody is accepted any more: nothing to wait for
@@ -55,18 +59,38 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	s.stopDraining()
 	s.publish()
 
-	hooks, cancel := context.WithDeadline(context.Background(), later(end, time.Now().Add(forHooks)))
-	defer cancel()
-	if err := s.hooks.Drain(hooks); err != nil {
-		s.log.Warn("hooks not finished", "err", err)
-	}
-	s.stopHooks()
+	s.finishHooks(later(end, time.Now().Add(forHooks)))
 	stopHurry()
 	s.stopTelling()
 	s.stopServing()
 	s.own.Wait()
 	s.log.Info("ended", "took", time.Since(begun).Round(time.Millisecond).String())
 	return errors.Join(s.ending.cause, err)
+}
+
+// leave ends all but nginx and the workers that finish what they serve. The
+// routers end as ever: who restarts a node need not make its clients wait.
+func (s *Supervisor) leave(forHooks time.Duration) error {
+	s.stopRouters()
+	if s.custody != nil {
+		s.custody.Leave()
+	}
+	s.publish()
+	s.finishHooks(time.Now().Add(forHooks))
+	s.stopTelling()
+	s.stopServing()
+	s.log.Info("ended, and left nginx to the next ngha")
+	return nil
+}
+
+// finishHooks lets hooks run for the last state, and ends them.
+func (s *Supervisor) finishHooks(by time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), by)
+	defer cancel()
+	if err := s.hooks.Drain(ctx); err != nil {
+		s.log.Warn("hooks not finished", "err", err)
+	}
+	s.stopHooks()
 }
 
 func (s *Supervisor) closeCustody() {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ngha/nginxctl"
@@ -28,6 +29,11 @@ var (
 	// ErrGivenUp: nginx could not be kept running and nothing serves any more.
 	ErrGivenUp = errors.New("nginx given up")
 )
+
+// Leave is the signal, SIGRTMIN+1 as systemd counts them, that ends a node and
+// leaves its nginx running: the next ngha takes its place without a connection
+// refused.
+const Leave = syscall.Signal(35)
 
 // Options tune a Supervisor. A nil *Options, or any zero field, means the
 // default.

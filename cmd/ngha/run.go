@@ -66,7 +66,7 @@ func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 	// take the place of its exit code.
 	sigs := make(chan os.Signal, 16)
 	signal.Notify(sigs, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGINT, syscall.SIGHUP,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, supervisor.Leave)
 	// A log that nobody reads any more is no reason to end. To ignore the signal
 	// would hand that down to nginx and the hooks; to take it does not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

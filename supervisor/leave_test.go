@@ -1,0 +1,44 @@
+package supervisor_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"ngha/supervisor"
+)
+
+// So ngha itself is upgraded, and its settings are changed.
+func TestNextNghaTakesTheNginxThatWasLeft(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	first := r.awaitHealthy().Nginx.PID
+	stop := r.stream()
+	client := r.slowClient()
+	r.awaitConnections(1)
+	r.sigs <- supervisor.Leave
+	if err := <-r.done; err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if !slices.Contains(r.processes(), first) {
+		t.Fatalf("master %d is not among %v", first, r.processes())
+	}
+	r.start()
+	s := r.awaitHealthy()
+	if s.Nginx.PID == first || s.Nginx.Generation != 1 || slices.Contains(r.processes(), first) {
+		t.Errorf("master %d after %d, generation %d, processes %v", s.Nginx.PID, first, s.Nginx.Generation, r.processes())
+	}
+	if requests, failed := stop(); failed != 0 || requests == 0 {
+		t.Errorf("%d of %d requests failed", failed, requests)
+	}
+	// What was begun before is finished.
+	if _, err := io.WriteString(client, "Host: ngha\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("answer to the request begun before: %+v, %v", resp, err)
+	}
+}
