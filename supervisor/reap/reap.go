@@ -70,6 +70,7 @@ func (c *Children) Start(cmd *exec.Cmd) error {
 		if err := realtime.Ordinary(cmd.Start); err != nil {
 			return 0, err
 		}
+		_ = exposed(cmd.Process.Pid) // it runs, which is what counts; only of one that has ended can this fail
 		return cmd.Process.Pid, nil
 	})
 	return err
