@@ -42,3 +42,25 @@ func TestNextNghaTakesTheNginxThatWasLeft(t *testing.T) {
 		t.Errorf("answer to the request begun before: %+v, %v", resp, err)
 	}
 }
+
+func TestNginxThatWasLeftIsClearedAway(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	r.awaitHealthy()
+	if n, err := supervisor.Clear(t.Context(), r.config.Control.Socket); err == nil || n != 0 {
+		t.Errorf("Clear = %d, %v, want that an ngha lives", n, err)
+	}
+	r.sigs <- supervisor.Leave
+	if err := <-r.done; err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	defer func() { r.done <- nil }()
+	left := len(r.processes())
+	if n, err := supervisor.Clear(t.Context(), r.config.Control.Socket); err != nil || n != left || n == 0 {
+		t.Errorf("Clear = %d, %v, want the %d processes of nginx", n, err, left)
+	}
+	r.noNginx()
+	if n, err := supervisor.Clear(t.Context(), r.config.Control.Socket); err != nil || n != 0 {
+		t.Errorf("Clear = %d, %v, want none left", n, err)
+	}
+}

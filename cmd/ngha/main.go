@@ -103,6 +103,6 @@ Exit codes: 0 done, 1 failed, 2 usage or invalid configuration, 3 nginx given up
 4 reload or upgrade not applied.`,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newRun(), newEntrypoint(), newReload(), newUpgrade(), newStatus(), newVersion())
+	root.AddCommand(newRun(), newEntrypoint(), newReload(), newUpgrade(), newClear(), newStatus(), newVersion())
 	return root
 }
