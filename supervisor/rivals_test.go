@@ -69,7 +69,7 @@ func TestWhoSpeaksVRRPOnThisHostIsNamed(t *testing.T) {
 	}
 	pid := holder(t, os.NewFile(uintptr(fd), "vrrp")).Process.Pid
 	r.start()
-	want := fmt.Sprintf("sleep (process %d VRRP on this host, too", pid)
+	want := fmt.Sprintf("sleep (process %d) speaks VRRP on this host, too", pid)
 	r.await("warned", func(s status.Status) bool {
 		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.HasPrefix(w, want) })
 	})
