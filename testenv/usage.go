@@ -25,29 +25,16 @@ type Usage struct {
 // Usage looks at the node's ngha. It asks the metrics endpoint, at its usual
 // place.
 func (n *Node) Usage() (u Usage, err error) {
-	proc := fmt.Sprintf("/proc/%d/", n.ngha.PID())
-	open, err := os.ReadDir(proc + "fd")
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.ngha.PID()))
 	if err != nil {
 		return u, err
 	}
 	u.Descriptors = len(open)
-	status, err := os.ReadFile(proc + "status")
-	if err != nil {
+	if u.Threads, err = statusField(n.ngha.PID(), "Threads"); err != nil {
 		return u, err
 	}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		var kib int64
-		switch name {
-		case "Threads":
-			_, err = fmt.Sscan(value, &u.Threads)
-		case "VmRSS":
-			_, err = fmt.Sscan(value, &kib)
-			u.Resident = kib << 10
-		}
-		if err != nil {
-			return u, fmt.Errorf("%sstatus: %q: %w", proc, line, err)
-		}
+	if u.Resident, err = (PIDs{n.ngha.PID()}).Resident(); err != nil {
+		return u, err
 	}
 	u.Goroutines, err = n.goroutines()
 	return u, err
@@ -94,6 +81,38 @@ func (p PIDs) CPU() (time.Duration, error) {
 		sum += own + stat.children
 	}
 	return sum, nil
+}
+
+// Resident is how much memory the processes have, in bytes; what they share
+// counts for each.
+func (p PIDs) Resident() (int64, error) {
+	var sum int64
+	for _, pid := range p {
+		kib, err := statusField(pid, "VmRSS")
+		if err != nil {
+			return 0, err
+		}
+		sum += int64(kib) << 10
+	}
+	return sum, nil
+}
+
+// statusField reads a number of /proc/PID/status.
+func statusField(pid int, name string) (n int, err error) {
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			if _, err := fmt.Sscan(value, &n); err != nil {
+				return 0, fmt.Errorf("%s: %q: %w", path, line, err)
+			}
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no %s", path, name)
 }
 
 // ownCPU reads a process's own clock (clock_getcpuclockid(3)), which is exact.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"ngha/testenv"
 )
@@ -54,30 +56,43 @@ func (keepalived) configuration(priority, interval, global string) string {
 }
 
 func (k keepalived) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, r row) daemon {
-	seconds := strconv.FormatFloat(r.interval.Seconds(), 'f', -1, 64)
+	if r.routers > 0 {
+		n := keepalivedNode{server: startServer(tb, lab, h), routers: r.routers}
+		n.daemon = lab.StartKeepalived(h, manyOfKeepalived(r, priority))
+		return n
+	}
+	seconds := inKeepalived(r.interval)
 	testenv.RequireBinary(tb, "curl")
-	n := keepalivedNode{server: startServer(tb, lab, h)}
+	n := keepalivedNode{server: startServer(tb, lab, h), routers: 1, checks: true}
 	n.daemon = lab.StartKeepalived(h, k.configuration(strconv.Itoa(priority), seconds, r.global))
 	return n
 }
 
-type keepalivedNode struct {
-	server
-	daemon *testenv.Process
+// inKeepalived is an interval as keepalived's configuration has it.
+func inKeepalived(interval time.Duration) string {
+	return strconv.FormatFloat(interval.Seconds(), 'f', -1, 64)
 }
 
-func (n keepalivedNode) awaitBackup() { n.awaitLog("succeeded", "Entering BACKUP STATE") }
-func (n keepalivedNode) awaitActive() { n.awaitLog("succeeded", "Entering MASTER STATE") }
+type keepalivedNode struct {
+	server
+	daemon  *testenv.Process
+	routers int
+	checks  bool // it watches its nginx
+}
+
+func (n keepalivedNode) awaitBackup() { n.awaitLog("Entering BACKUP STATE") }
+func (n keepalivedNode) awaitActive() { n.awaitLog("Entering MASTER STATE") }
 
 // awaitLog waits until keepalived, which offers no other way to ask it, has
-// written all of these.
-func (n keepalivedNode) awaitLog(words ...string) {
+// written this of every virtual router, and that its nginx is well.
+func (n keepalivedNode) awaitLog(state string) {
 	n.lab.Await("keepalived on "+n.host.Name(), patience, func() error {
 		log := n.daemon.Log()
-		for _, w := range words {
-			if !strings.Contains(log, w) {
-				return fmt.Errorf("it has not written %q", w)
-			}
+		if got := strings.Count(log, state); got < n.routers {
+			return fmt.Errorf("it has written %q %d times, want %d", state, got, n.routers)
+		}
+		if n.checks && !strings.Contains(log, "succeeded") {
+			return errors.New("it has not written that its check succeeded")
 		}
 		return nil
 	})

@@ -13,10 +13,14 @@ type ngha struct{}
 func (ngha) name() string { return "ngha" }
 
 func (ngha) start(tb testenv.TB, lab *testenv.Lab, h *testenv.Host, priority int, r row) daemon {
-	return nghaNode{tb, lab.StartNode(h, testenv.Node{
+	n := testenv.Node{
 		VRID: vrid, VIPs: []string{vip}, Priority: priority, Interval: r.interval, Config: r.config,
 		UnderInit: !r.first, // nginx can outlive it, as it outlives keepalived
-	})}
+	}
+	if r.routers > 0 {
+		n.VRID, n.Config = 0, r.config+manyOfNgha(r, priority)
+	}
+	return nghaNode{tb, lab.StartNode(h, n)}
 }
 
 type nghaNode struct {

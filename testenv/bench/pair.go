@@ -40,6 +40,7 @@ type daemon interface {
 type pair struct {
 	tb            testenv.TB
 	row           row
+	product       product
 	lab           *testenv.Lab
 	lan           *testenv.Bridge
 	first, second node
@@ -58,27 +59,38 @@ type node struct {
 // advertisements: what a fault costs depends on when it strikes.
 func newPair(tb testenv.TB, with product, r row) *pair {
 	lab := testenv.New(tb)
-	p := &pair{tb: tb, row: r, lab: lab, lan: lab.Bridge("lan")}
+	p := &pair{tb: tb, row: r, product: with, lab: lab, lan: lab.Bridge("lan")}
 	p.client = lab.Host("client")
 	p.lan.Attach(p.client, "198.51.100.9/24")
 	p.bystander = p.lan.Attach(lab.Host("bystander"), "198.51.100.8/24")
 	p.capture = p.lan.Capture()
-	for i, n := range []*node{&p.first, &p.second} {
-		n.host = lab.Host([]string{"first", "second"}[i])
-		n.link = p.lan.Attach(n.host, fmt.Sprintf("198.51.100.%d/24", i+1))
-	}
-	p.first.daemon = with.start(tb, lab, p.first.host, firstPriority, r)
+	p.first, p.second = p.attach("first", 1), p.attach("second", 2)
+	p.start(r)
 	if r.single {
-		p.first.daemon.awaitActive()
 		return p
 	}
-	p.second.daemon = with.start(tb, lab, p.second.host, secondPriority, r)
-	p.first.daemon.awaitActive()
-	p.second.daemon.awaitBackup()
 	p.capture.Await("an advertisement that both know of", patience, testenv.After(time.Now()),
 		testenv.IsAdvert(vrid), testenv.From(p.first.link))
 	p.atRandom()
 	return p
+}
+
+// attach returns a new host on the LAN, on which nothing runs yet.
+func (p *pair) attach(name string, number int) node {
+	h := p.lab.Host(name)
+	return node{host: h, link: p.lan.Attach(h, fmt.Sprintf("198.51.100.%d/24", number))}
+}
+
+// start starts the daemons and waits until they serve.
+func (p *pair) start(r row) {
+	p.first.daemon = p.product.start(p.tb, p.lab, p.first.host, firstPriority, r)
+	if r.single {
+		p.first.daemon.awaitActive()
+		return
+	}
+	p.second.daemon = p.product.start(p.tb, p.lab, p.second.host, secondPriority, r)
+	p.first.daemon.awaitActive()
+	p.second.daemon.awaitBackup()
 }
 
 // atRandom waits for a random moment between two advertisements.

@@ -18,6 +18,7 @@ type row struct {
 	products []product     // who is measured; nil: ngha and keepalived
 	single   bool          // there is no second node
 	first    bool          // ngha is process 1 of its host, and nginx ends with it
+	routers  int           // so many virtual routers that watch no nginx where they need not; 0: one
 	config   string        // more of ngha's configuration
 	global   string        // more of keepalived's, in global_defs
 	lasts    time.Duration // how long it is looked at, where that is for -for to say; 0: run knows
@@ -113,5 +114,5 @@ func rows() []row {
 				{"until the client's ARP entry is right", inSeconds, nil},
 				outage(nil),
 			}, healPartition),
-	}, slices.Concat(loadRows(), soakRows())...)
+	}, slices.Concat(loadRows(), soakRows(), manyRows())...)
 }

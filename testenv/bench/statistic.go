@@ -66,6 +66,8 @@ const (
 	inCount   unit = "count"
 	inPercent unit = "percent"
 	inMiB     unit = "MiB"
+	inKiB     unit = "KiB"
+	inMicros  unit = "µs"
 )
 
 // format writes a value as a person reads it: 41 ms, 3.41 s, 0.35 %, or a count.
@@ -76,8 +78,8 @@ func (u unit) format(v value) string {
 		return "none"
 	case u == inPercent:
 		s = fmt.Sprintf("%.2f %%", v.amount)
-	case u == inMiB:
-		s = fmt.Sprintf("%.1f MiB", v.amount)
+	case u == inMiB || u == inKiB || u == inMicros:
+		s = fmt.Sprintf("%.1f %s", v.amount, u)
 	case u == inCount && v.amount >= 1000:
 		s = fmt.Sprintf("%.0f", v.amount)
 	case u == inCount:
