@@ -25,7 +25,7 @@ type (
 	Acquire struct{}
 
 	// Announce tells the LAN where the virtual addresses are: gratuitous ARP
-	// for IPv4.
+	// for IPv4, unsolicited Neighbor Advertisements for IPv6.
 	Announce struct{}
 
 	// Release states that no virtual address shall be installed. It is

@@ -104,7 +104,7 @@ func (a *Authenticator) Sign(msg []byte, src, dst netip.Addr, wall time.Time) []
 func (a *Authenticator) Parse(p Packet, wall time.Time) (adv Advertisement, skew time.Duration, err error) {
 	signed := p.Payload
 	n := len(signed) - trailerLen
-	if n < headerLen || n != messageLen(signed) {
+	if n < headerLen || n != messageLen(signed, addrLen(p.Src.Unmap())) {
 		if adv, err = Parse(p); err == nil && a.config.Mode == AuthEnforce {
 			err = discard(ReasonUnsigned, 0)
 		}

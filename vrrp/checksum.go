@@ -39,27 +39,35 @@ func checksum(msg []byte, src, dst netip.Addr, mode ChecksumMode) uint16 {
 	return ^fold(sum)
 }
 
-// verify reports whether the checksum of msg is right, and in which mode.
+// verify reports whether the checksum of msg is right, and in which mode. Over
+// IPv6 there is one alone (RFC 9568 section 5.2.8).
 func verify(v Version, msg []byte, src, dst netip.Addr) (ChecksumMode, bool) {
 	const right = 0xffff // the sum of a message with its own complement in it
 	sum := sum16(0, msg)
 	if v == V3 && fold(sumPseudoHeader(sum, len(msg), src, dst)) == right {
 		return PseudoHeader, true
 	}
-	return MessageOnly, fold(sum) == right
+	return MessageOnly, fold(sum) == right && src.Is4()
 }
 
-// sumPseudoHeader adds the IPv4 pseudo-header: source, destination, zero,
-// protocol, length.
+// sumPseudoHeader adds the pseudo-header: source, destination, and with zeros
+// between them protocol and length. What IPv4 and IPv6 (RFC 8200 section 8.1)
+// have apart from their addresses' lengths is the number of zeros.
 func sumPseudoHeader(sum uint32, length int, src, dst netip.Addr) uint32 {
-	s, d := src.As4(), dst.As4()
-	sum = sum16(sum, s[:])
-	sum = sum16(sum, d[:])
+	for _, a := range [...]netip.Addr{src, dst} {
+		if a.Is4() {
+			v4 := a.As4()
+			sum = sum16(sum, v4[:])
+		} else {
+			v6 := a.As16()
+			sum = sum16(sum, v6[:])
+		}
+	}
 	return sum + Protocol + uint32(length)
 }
 
 // sum16 adds b to sum as big-endian 16-bit words. Every message has an even
-// length, of at most 1036 octets, so that 32 bits hold every carry.
+// length, of a few thousand octets at most, so that 32 bits hold every carry.
 func sum16(sum uint32, b []byte) uint32 {
 	for ; len(b) >= 2; b = b[2:] {
 		sum += uint32(binary.BigEndian.Uint16(b))

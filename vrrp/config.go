@@ -11,7 +11,7 @@ type Version uint8
 
 // The versions a Machine speaks. A zero Version in a Config means V3.
 const (
-	V2 Version = 2 // RFC 3768, IPv4 only, whole seconds
+	V2 Version = 2 // RFC 3768, elections over IPv4 only, whole seconds
 	V3 Version = 3 // RFC 9568
 )
 
@@ -37,7 +37,7 @@ type Config struct {
 	Version  Version        // default V3
 	Priority uint8          // 2-254, default 100
 	Interval time.Duration  // Advertisement_Interval; default 1s; V3: 10ms-40s in steps of 10ms, V2: 1s-255s in whole seconds
-	Addrs    []netip.Prefix // the virtual addresses, with the length to install; at least one
+	Addrs    []netip.Prefix // the virtual addresses, with the length to install; at least one, whose family is the election's
 	Failback Failback       // default: now, the RFC's Preempt_Mode
 	Unicast  bool           // advertise to the peers of PeersChanged, and hear them alone; default: multicast
 	Routed   bool           // accept what has crossed a router on its way from a peer; Unicast only
@@ -45,6 +45,36 @@ type Config struct {
 	Password Password       // V2 only; default: none
 	Auth     *Auth          // signatures; default: none, and none accepted
 	Grouped  Group          // default: in none
+}
+
+// Is6 reports whether the election is held over IPv6: in the family of the first
+// address. Addresses of the other one move with it and are not advertised.
+func (c Config) Is6() bool { return c.Addrs[0].Addr().Is6() }
+
+// MulticastGroup is where a virtual router advertises that is not Unicast.
+func (c Config) MulticastGroup() netip.Addr {
+	if c.Is6() {
+		return GroupIPv6
+	}
+	return GroupIPv4
+}
+
+// advertised are the addresses that go into advertisements, in their order but
+// for link-local ones, which come first: RFC 9568 section 5.2.9 wants one in the
+// first place. One that nobody has configured is not made up, since it would
+// make an unequal list of one that is equal.
+func (c Config) advertised() []netip.Addr {
+	var first, rest []netip.Addr
+	for _, p := range c.Addrs {
+		switch a := p.Addr(); {
+		case a.Is6() != c.Is6():
+		case a.Is6() && a.IsLinkLocalUnicast():
+			first = append(first, a)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	return append(first, rest...)
 }
 
 // Failback says what a healthy Backup does about an Active of lower priority.

@@ -1,7 +1,8 @@
 // Package vrrp is the Virtual Router Redundancy Protocol as values: the
 // messages, timers and state machine of RFC 9568 (VRRPv3) and RFC 3768
-// (VRRPv2), over IPv4. It reads no clock, opens no socket and starts no
-// goroutine. Package router runs a [Machine] against a real network.
+// (VRRPv2), over IPv4 and, version 3, over IPv6. It reads no clock, opens no
+// socket and starts no goroutine. Package router runs a [Machine] against a real
+// network.
 //
 // # The machine
 //
@@ -49,6 +50,12 @@
 // Virtual routers of one node can move together: see [Group]. Each has a Machine
 // of its own, which tells the others what they have to know ([Machine.Member])
 // and is told of them ([GroupChanged]).
+//
+// # Two families
+//
+// A virtual router may have addresses of IPv4 and IPv6. It holds one election,
+// over the family of its first address, in which those of the other are not
+// mentioned: RFC 9568 would make two virtual routers of them, which can part.
 //
 // # Beyond the RFC
 //

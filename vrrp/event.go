@@ -6,8 +6,8 @@ import "net/netip"
 type Event interface{ event() }
 
 type (
-	// Startup: the interface can be used and Source is its primary address,
-	// from which advertisements are sent and which breaks ties.
+	// Startup: the interface can be used and Source is its address of the
+	// election's family from which advertisements are sent and which breaks ties.
 	Startup struct{ Source netip.Addr }
 
 	// Shutdown asks for an orderly end. A healthy Active says Priority 0 and
@@ -23,8 +23,9 @@ type (
 	// StandingChanged tells what the node's health now allows.
 	StandingChanged struct{ Standing Standing }
 
-	// PeersChanged names the peers of a virtual router that is Unicast. Until
-	// then, and when the list is empty, it has none and speaks to nobody.
+	// PeersChanged names the peers of a virtual router that is Unicast, by
+	// addresses of the election's family. Until then, and when the list is empty,
+	// it has none and speaks to nobody.
 	PeersChanged struct{ Peers []netip.Addr }
 
 	// GroupChanged tells a virtual router in a Group how the others are: its

@@ -86,7 +86,7 @@ func (c Config) explainSignature(f Finding) (what, cure string) {
 func (c Config) explainDoubt(f Finding) (what, cure string) {
 	switch f.Reason {
 	case ReasonAddresses:
-		return fmt.Sprintf("has the virtual addresses %s, and this node %s", list(f.Adv.Addrs), list(c.addrs())),
+		return fmt.Sprintf("has the virtual addresses %s, and this node %s", list(f.Adv.Addrs), list(c.advertised())),
 			"give all nodes the same addresses; keepalived before 2.3.3 does not hear this node, and both are active"
 	case ReasonForeign:
 		return fmt.Sprintf("uses VRID %d for other virtual addresses altogether, %s", c.VRID, list(f.Adv.Addrs)),
@@ -107,14 +107,6 @@ func (c Config) explainDoubt(f Finding) (what, cure string) {
 		return fmt.Sprintf("signs at a time %s, and will not be heard from %s on", clockWords(f.Value), c.Auth.Window),
 			"set the clocks of all nodes by NTP"
 	}
-}
-
-func (c Config) addrs() []netip.Addr {
-	var all []netip.Addr
-	for _, p := range c.Addrs {
-		all = append(all, p.Addr())
-	}
-	return all
 }
 
 // list names a few addresses, in ascending order, since the order means nothing.

@@ -17,7 +17,7 @@ const minLearned = 10 * time.Millisecond
 // use: one goroutine owns it.
 type Machine struct {
 	cfg   Config
-	addrs []netip.Addr // of cfg.Addrs, as they are advertised
+	addrs []netip.Addr // those of cfg.Addrs that are advertised
 
 	state  State
 	since  time.Time
@@ -48,11 +48,7 @@ func NewMachine(c Config) (*Machine, error) {
 		return nil, err
 	}
 	c.Addrs = slices.Clone(c.Addrs)
-	m := &Machine{cfg: c, reason: "not started"}
-	for _, p := range c.Addrs {
-		m.addrs = append(m.addrs, p.Addr())
-	}
-	return m, nil
+	return &Machine{cfg: c, addrs: c.advertised(), reason: "not started"}, nil
 }
 
 // Step takes one event and returns what is to be done about it, in order. now

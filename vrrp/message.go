@@ -9,13 +9,17 @@ import (
 // Protocol is the IP protocol number of VRRP (RFC 9568 section 5.1.1.4).
 const Protocol = 112
 
-// TTL is what every advertisement is sent with and must arrive with, which
-// proves that no router forwarded it (RFC 9568 section 5.1.1.3).
+// TTL is the TTL or Hop Limit that every advertisement is sent with and must
+// arrive with, which proves that no router forwarded it (RFC 9568 sections
+// 5.1.1.3 and 5.1.2.3).
 const TTL = 255
 
 // GroupIPv4 is the multicast group of VRRP over IPv4, 224.0.0.18 (RFC 9568
-// section 5.1.1.2).
-var GroupIPv4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
+// section 5.1.1.2), GroupIPv6 that over IPv6, ff02::12 (section 5.1.2.2).
+var (
+	GroupIPv4 = netip.AddrFrom4([4]byte{224, 0, 0, 18})
+	GroupIPv6 = netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 0x12})
+)
 
 // Packet is an IP packet of protocol 112 as read from the LAN or given to it.
 type Packet struct {
@@ -36,7 +40,8 @@ type Advertisement struct {
 	// steps of 10ms up to 40.95s in V3, and of 1s up to 255s in V2; what lies
 	// between two steps is cut off.
 	Interval time.Duration
-	// Addrs are the virtual addresses: IPv4, 1-255 of them.
+	// Addrs are the virtual addresses: 1-255 of them, of the family over which
+	// the advertisement travels.
 	Addrs []netip.Addr
 	// Auth is how V2 authenticates itself, and Password is the password if it
 	// does by one. V3 has neither.
@@ -57,12 +62,11 @@ type Advertisement struct {
 //	4      reserved 4 bits, interval 12 bits authentication type
 //	5        ... in centiseconds             interval in seconds
 //	6-7    checksum                          the same
-//	8-     addresses, 4 octets each          the same
+//	8-     addresses, 4 or 16 octets each    addresses, 4 octets each
 //	then   nothing                           8 octets of authentication data
 const (
 	headerLen   = 8
 	authDataLen = 8 // present in V2 even when the authentication type is none
-	addrLen     = 4
 
 	typeAdvertisement = 1
 
@@ -78,12 +82,15 @@ const (
 	unitV3 = 10 * time.Millisecond
 )
 
-// AppendTo appends a's wire form to b and returns the extended slice. The
-// checksum of V3 is computed as sum says; PseudoHeader needs the addresses
-// between which the message will travel, MessageOnly and V2 do not look at
-// them. It panics when an address that it needs is not IPv4.
+// AppendTo appends a's wire form to b, for the way from src to dst, and returns
+// the extended slice. The checksum of V3 over IPv4 is computed as sum says, that
+// over IPv6 always with the pseudo-header. Src, dst and a's addresses must be of
+// one family; V2 has IPv4 alone.
 func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode) []byte {
 	start := len(b)
+	if src.Is6() {
+		sum = PseudoHeader
+	}
 	b = append(b, byte(a.Version)<<4|typeAdvertisement, a.VRID, a.Priority, byte(len(a.Addrs)))
 	if a.Version == V2 {
 		b = append(b, byte(a.Auth), byte(a.Interval/unitV2))
@@ -93,8 +100,13 @@ func (a Advertisement) AppendTo(b []byte, src, dst netip.Addr, sum ChecksumMode)
 	}
 	b = append(b, 0, 0) // the checksum, computed over itself as zero
 	for _, addr := range a.Addrs {
-		v4 := addr.As4()
-		b = append(b, v4[:]...)
+		if addr.Is4() {
+			v4 := addr.As4()
+			b = append(b, v4[:]...)
+		} else {
+			v6 := addr.As16()
+			b = append(b, v6[:]...)
+		}
 	}
 	if a.Version == V2 {
 		b = append(b, a.Password[:]...)
@@ -117,7 +129,7 @@ func parse(p Packet, trailer int) (Advertisement, error) {
 		return none, err
 	}
 	msg := p.Payload[:len(p.Payload)-trailer]
-	if err := checkShape(msg); err != nil {
+	if err := checkShape(msg, src); err != nil {
 		return none, err
 	}
 	a := Advertisement{
@@ -144,7 +156,7 @@ func parse(p Packet, trailer int) (Advertisement, error) {
 	case a.Interval == 0:
 		return none, discard(ReasonInterval, 0)
 	}
-	a.Addrs = addrs(msg)
+	a.Addrs = addrs(msg, addrLen(src))
 	if a.Version == V2 && AuthType(msg[4]) == AuthPassword {
 		a.Auth = AuthPassword
 		a.Password = Password(msg[len(msg)-authDataLen:])
@@ -155,7 +167,7 @@ func parse(p Packet, trailer int) (Advertisement, error) {
 // checkIP checks what the IP header says.
 func checkIP(src, dst netip.Addr, ttl uint8) error {
 	switch {
-	case !src.Is4() || !dst.Is4():
+	case !src.IsValid() || src.BitLen() != dst.BitLen():
 		return discard(ReasonFamily, 0)
 	case ttl != TTL:
 		return discard(ReasonTTL, int(ttl))
@@ -167,15 +179,15 @@ func checkIP(src, dst netip.Addr, ttl uint8) error {
 
 var broadcastIPv4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// checkShape checks that msg is a message whose fields can be read.
-func checkShape(msg []byte) error {
+// checkShape checks that msg, sent by src, is a message whose fields can be read.
+func checkShape(msg []byte, src netip.Addr) error {
 	if len(msg) < headerLen {
 		return discard(ReasonLength, 0)
 	}
 	version := Version(msg[0] >> 4)
-	want := messageLen(msg)
+	want := messageLen(msg, addrLen(src))
 	switch {
-	case version != V2 && version != V3:
+	case version != V3 && (version != V2 || src.Is6()):
 		return discard(ReasonVersion, int(version))
 	case msg[0]&0x0f != typeAdvertisement:
 		return discard(ReasonType, 0)
@@ -187,9 +199,12 @@ func checkShape(msg []byte) error {
 	return nil
 }
 
+// addrLen is how many octets an address of a's family takes.
+func addrLen(a netip.Addr) int { return a.BitLen() / 8 }
+
 // messageLen is how long the fields of the header at the beginning of b say
-// that the message is.
-func messageLen(b []byte) int {
+// that the message is, if its addresses are addrLen octets long.
+func messageLen(b []byte, addrLen int) int {
 	n := headerLen + int(b[3])*addrLen
 	if Version(b[0]>>4) == V2 {
 		n += authDataLen
@@ -206,11 +221,11 @@ func interval(msg []byte) time.Duration {
 }
 
 // addrs reads the addresses of a message whose shape is right.
-func addrs(msg []byte) []netip.Addr {
+func addrs(msg []byte, addrLen int) []netip.Addr {
 	list := make([]netip.Addr, msg[3])
 	for i := range list {
 		at := headerLen + i*addrLen
-		list[i] = netip.AddrFrom4([addrLen]byte(msg[at : at+addrLen]))
+		list[i], _ = netip.AddrFromSlice(msg[at : at+addrLen]) // 4 or 16 octets: always one
 	}
 	return list
 }

@@ -9,7 +9,7 @@ type Reason uint8
 const (
 	// Discarded by Parse, in the order in which they are looked for.
 
-	ReasonFamily   Reason = iota // an address family this package has no codec for
+	ReasonFamily   Reason = iota // from an address of another family than the virtual router's, or between two
 	ReasonTTL                    // TTL other than 255: it crossed a router (RFC 9568 section 5.1.1.3); Value: the TTL
 	ReasonSource                 // the sender's address is not a unicast address
 	ReasonLength                 // shorter than its fields say

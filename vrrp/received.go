@@ -32,6 +32,8 @@ func (m *Machine) check(src netip.Addr, adv Advertisement) (Reason, bool) {
 	switch {
 	case adv.VRID != m.cfg.VRID:
 		return ReasonVRID, false
+	case src.BitLen() != m.source.BitLen():
+		return ReasonFamily, false
 	case src == m.source:
 		return ReasonOwnAddress, false
 	case adv.Version != m.cfg.Version:

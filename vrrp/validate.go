@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// maxAddrs is what the count field of a message can tell.
-const maxAddrs = 255
+const (
+	// maxAddrs is what the count field of a message can tell.
+	maxAddrs = 255
+	// maxAdvertised6 is how many IPv6 addresses an advertisement has room for
+	// that is signed and fills an Ethernet frame: none is sent in fragments.
+	maxAdvertised6 = (1500 - 40 - headerLen - trailerLen) / 16
+)
 
 // withDefaults returns c with a value in every field.
 func (c Config) withDefaults() Config {
@@ -56,12 +61,18 @@ func (c Config) validateAddrs() error {
 		return fmt.Errorf("addrs: %d addresses: must be 1-%d", n, maxAddrs)
 	}
 	var errs []error
+	switch n := len(c.advertised()); {
+	case c.Is6() && c.Version == V2:
+		errs = append(errs, errors.New("version 2: must be 3 where the first address is IPv6"))
+	case c.Is6() && n > maxAdvertised6:
+		errs = append(errs, fmt.Errorf("addrs: %d IPv6 addresses to advertise: must be 1-%d", n, maxAdvertised6))
+	}
 	seen := make(map[netip.Addr]bool)
 	for i, p := range c.Addrs {
 		addr := p.Addr()
 		switch {
-		case !p.IsValid() || !addr.Is4() || addr.IsUnspecified() || addr.IsMulticast() || addr == broadcastIPv4:
-			errs = append(errs, fmt.Errorf("addrs[%d] %s: must be an IPv4 unicast address with its length", i, p))
+		case !p.IsValid() || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast() || addr == broadcastIPv4:
+			errs = append(errs, fmt.Errorf("addrs[%d] %s: must be a unicast address with its length", i, p))
 		case seen[addr]:
 			errs = append(errs, fmt.Errorf("addrs[%d] %s: must be named once only", i, p))
 		}

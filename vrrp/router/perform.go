@@ -63,7 +63,7 @@ func (r *Router) perform(actions []vrrp.Action) (failure vrrp.Event) {
 func (r *Router) send(s vrrp.Send) error {
 	to := s.To
 	if !r.config.Unicast {
-		to = []netip.Addr{vrrp.GroupIPv4}
+		to = []netip.Addr{r.config.MulticastGroup()}
 	}
 	var failed error
 	left := len(to) == 0 // a node without peers speaks to nobody, and may
