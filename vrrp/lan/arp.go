@@ -35,25 +35,7 @@ func (s *socket) shout(index int, from mac, sender netip.Addr, to mac, target ne
 	if err != nil {
 		return err
 	}
-	return s.send(b, arpBroadcast(index))
-}
-
-// Announce tells the LAN that the virtual addresses are here: one gratuitous
-// ARP for each (RFC 9568 section 8.1.2). It has the form of a request, since
-// Linux ignores the reply form for an entry younger than a second. An interface
-// without Ethernet addresses needs none.
-func (p *Port) Announce() error {
-	from := *p.mac.Load()
-	if from == (mac{}) {
-		return nil
-	}
-	var errs []error
-	for _, a := range p.addrs {
-		if err := p.arp.shout(p.index, from, a.Addr(), everyone, a.Addr()); err != nil {
-			errs = append(errs, fmt.Errorf("announce %s on %s: %w", a.Addr(), p.name, err))
-		}
-	}
-	return errors.Join(errs...)
+	return s.send(b, linkTo(index, etherARP, everyone))
 }
 
 // Probe asks once by ARP who has addr, and returns nil when somebody answers

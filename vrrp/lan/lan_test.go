@@ -258,14 +258,16 @@ func onLink(name, a string, do func(netlink.Link, *netlink.Addr) error) error {
 	return nil
 }
 
-// addresses are h's IPv4 addresses, lo's left out, as the kernel has them.
+// addresses are h's addresses as the kernel has them, lo's left out and the
+// link-local ones that the kernel makes.
 func addresses(t *testing.T, h *testenv.Host) []address {
 	t.Helper()
 	var all []address
 	must(t, h, func() error {
 		tab, err := list()
 		for _, a := range tab.addrs {
-			if !tab.links[a.index].loopback {
+			kernels := a.local.Addr().Is6() && a.local.Addr().IsLinkLocalUnicast() && !a.tagged
+			if !tab.links[a.index].loopback && !kernels {
 				all = append(all, a)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -45,7 +47,7 @@ func listOnce() (table, error) {
 		what         string
 	}{
 		{unix.RTM_GETLINK, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), "interfaces"},
-		{unix.RTM_GETADDR, unix.RTM_NEWADDR, nl.NewIfAddrmsg(unix.AF_INET), "addresses"},
+		{unix.RTM_GETADDR, unix.RTM_NEWADDR, nl.NewIfAddrmsg(unix.AF_UNSPEC), "addresses"},
 	} {
 		req := nl.NewNetlinkRequest(int(q.kind), unix.NLM_F_DUMP)
 		req.AddData(q.data)
@@ -67,9 +69,9 @@ func listOnce() (table, error) {
 }
 
 // subscribe opens a socket to which the kernel sends every change of an
-// interface or an IPv4 address, in their order.
+// interface or an address, in their order.
 func subscribe() (*nl.NetlinkSocket, error) {
-	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR)
+	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to interfaces and addresses: %w", err)
 	}
@@ -144,21 +146,18 @@ func parseLink(data []byte) (*link, error) {
 	return l, nil
 }
 
-// parseAddress returns nil for what is not IPv4, and for 0.0.0.0, which the
-// kernel leaves out.
+// parseAddress returns nil for what is no address of IPv4 or IPv6, and for
+// 0.0.0.0, which the kernel leaves out.
 func parseAddress(data []byte) (*address, error) {
 	if len(data) < unix.SizeofIfAddrmsg {
 		return nil, errors.New("address message too short")
 	}
 	head := nl.DeserializeIfAddrmsg(data)
-	if head.Family != unix.AF_INET {
+	if head.Family != unix.AF_INET && head.Family != unix.AF_INET6 {
 		return nil, nil
 	}
-	a := &address{
-		index:     int(head.Index),
-		scope:     head.Scope,
-		secondary: head.Flags&unix.IFA_F_SECONDARY != 0,
-	}
+	a := &address{index: int(head.Index), scope: head.Scope}
+	flags := uint32(head.Flags) // the first 8 of them
 	attrs, err := nl.ParseRouteAttr(data[unix.SizeofIfAddrmsg:])
 	if err != nil {
 		return nil, fmt.Errorf("address message: %w", err)
@@ -170,13 +169,24 @@ func parseAddress(data []byte) (*address, error) {
 			local, _ = netip.AddrFromSlice(attr.Value)
 		case unix.IFA_ADDRESS:
 			peer, _ = netip.AddrFromSlice(attr.Value)
+		case unix.IFA_FLAGS:
+			if len(attr.Value) == 4 {
+				flags = binary.NativeEndian.Uint32(attr.Value)
+			}
 		case ifaProto:
 			a.tagged = len(attr.Value) == 1 && attr.Value[0] == tag
 		}
 	}
-	if !local.Is4() || !peer.Is4() {
+	if head.Family == unix.AF_INET6 && !local.IsValid() { // it is named where it has a peer
+		local = peer
+	}
+	if !local.IsValid() || !peer.IsValid() {
 		return nil, nil
 	}
+	a.secondary = flags&unix.IFA_F_SECONDARY != 0 // of IPv6 the same bit is IFA_F_TEMPORARY
+	a.static = flags&unix.IFA_F_PERMANENT != 0
+	a.tentative = flags&unix.IFA_F_TENTATIVE != 0 && flags&unix.IFA_F_OPTIMISTIC == 0
+	a.taken = flags&unix.IFA_F_DADFAILED != 0
 	a.local = netip.PrefixFrom(local, int(head.Prefixlen))
 	a.network = netip.PrefixFrom(peer, int(head.Prefixlen)).Masked()
 	return a, nil
@@ -213,12 +223,23 @@ func (r *requests) close() error {
 	return nil
 }
 
-// install adds a to the interface, or renews it, for as many seconds.
+// install adds a to the interface, or renews it, for as many seconds. Of IPv6
+// it answers at once (no duplicate address detection: a predecessor may answer
+// for it still) and is never preferred as the source of a connection.
 func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
-	life := nl.IfaCacheInfo{IfaCacheinfo: unix.IfaCacheinfo{Valid: seconds, Prefered: seconds}}
+	life := unix.IfaCacheinfo{Valid: seconds, Prefered: seconds}
+	attrs := []*nl.RtAttr{nl.NewRtAttr(ifaProto, []byte{tag})}
+	if a.Addr().Is6() {
+		life.Prefered = 0
+		flags := uint32(unix.IFA_F_NODAD)
+		if a.IsSingleIP() {
+			flags |= unix.IFA_F_NOPREFIXROUTE // there is no network to have one
+		}
+		attrs = append(attrs, nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, flags)))
+	}
+	lifetime := nl.IfaCacheInfo{IfaCacheinfo: life}
 	return r.do(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a,
-		nl.NewRtAttr(unix.IFA_CACHEINFO, life.Serialize()),
-		nl.NewRtAttr(ifaProto, []byte{tag}))
+		append(attrs, nl.NewRtAttr(unix.IFA_CACHEINFO, lifetime.Serialize()))...)
 }
 
 // remove takes a off the interface. It is no error when it, or the interface,
@@ -233,7 +254,11 @@ func (r *requests) remove(index int, a netip.Prefix) error {
 
 // do asks for one change of a and waits until it is made.
 func (r *requests) do(kind, flags, index int, a netip.Prefix, attrs ...*nl.RtAttr) error {
-	head := nl.NewIfAddrmsg(unix.AF_INET)
+	family := unix.AF_INET
+	if a.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	head := nl.NewIfAddrmsg(family)
 	head.Index = uint32(index)
 	head.Prefixlen = uint8(a.Bits())
 	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
@@ -241,7 +266,7 @@ func (r *requests) do(kind, flags, index int, a netip.Prefix, attrs ...*nl.RtAtt
 	req.AddData(head)
 	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, a.Addr().AsSlice()))
 	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, a.Addr().AsSlice()))
-	if n := a.Bits(); n < 31 { // a larger network has a broadcast address
+	if a.Addr().Is4() && a.Bits() < 31 { // a larger network has a broadcast address
 		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast(a)))
 	}
 	for _, attr := range attrs {
@@ -258,4 +283,48 @@ func broadcast(a netip.Prefix) []byte {
 	v4 := a.Masked().Addr().As4()
 	last := binary.BigEndian.Uint32(v4[:]) | ^uint32(0)>>a.Bits()
 	return binary.BigEndian.AppendUint32(nil, last)
+}
+
+// forwards tells whether the interface forwards IPv6.
+func (r *requests) forwards(index int) (bool, error) {
+	const ifindex, forwarding = 1, 2 // NETCONFA_IFINDEX, NETCONFA_FORWARDING
+	req := nl.NewNetlinkRequest(unix.RTM_GETNETCONF, 0)
+	req.Sockets = r.shared
+	req.AddRawData([]byte{unix.AF_INET6, 0, 0, 0}) // struct netconfmsg, padded
+	req.AddRawData(nl.NewRtAttr(ifindex, binary.NativeEndian.AppendUint32(nil, uint32(index))).Serialize())
+	messages, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNETCONF)
+	if err != nil {
+		return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
+	}
+	for _, data := range messages {
+		attrs, err := nl.ParseRouteAttr(data[min(4, len(data)):])
+		if err != nil {
+			return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
+		}
+		for _, a := range attrs {
+			if a.Attr.Type == forwarding && len(a.Value) == 4 {
+				return binary.NativeEndian.Uint32(a.Value) != 0, nil
+			}
+		}
+	}
+	return false, fmt.Errorf("ask whether interface %d forwards IPv6: the kernel does not say", index)
+}
+
+// whyNoIPv6 adds to an error that an interface has no IPv6 what the kernel's
+// settings say of it.
+func whyNoIPv6(err error) error {
+	none, ok := errors.AsType[*noIPv6Error](err)
+	if !ok {
+		return err
+	}
+	path := "/proc/sys/net/ipv6/conf/" + none.name + "/disable_ipv6" // of the thread's namespace
+	switch b, rerr := os.ReadFile(path); {
+	case errors.Is(rerr, os.ErrNotExist):
+		return fmt.Errorf("%w: this kernel has IPv6 switched off", err)
+	case rerr != nil:
+		return fmt.Errorf("%w: %w", err, rerr)
+	case strings.TrimSpace(string(b)) != "0":
+		return fmt.Errorf("%w: IPv6 is disabled there: sysctl -w net/ipv6/conf/%s/disable_ipv6=0", err, none.name)
+	}
+	return err
 }

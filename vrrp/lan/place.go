@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -43,7 +44,18 @@ func choose(s Spec, t *table, held *place) (place, error) {
 		return place{}, fmt.Errorf("interface %s has no carrier", l.name)
 	}
 	p := place{index: l.index, name: l.name}
-	if p.source, err = source(l, own); err != nil {
+	if s.any6() {
+		if p.source, err = linkLocal(l, own); err != nil {
+			return place{}, err
+		}
+	}
+	switch {
+	case !s.is6():
+		p.source, err = source(l, own)
+	case !s.Multicast && !s.LinkLocal:
+		p.source, err = global(l, own, s.resident())
+	}
+	if err != nil {
 		return place{}, err
 	}
 	for _, a := range s.Addrs {
@@ -60,7 +72,7 @@ func (s Spec) interfaceIn(t *table) (link, error) {
 		}
 		return link{}, fmt.Errorf("interface %s does not exist", s.Interface)
 	}
-	return only(t.fitting(s.Addrs[0].Addr()), s.Addrs[0].Addr())
+	return only(t.fitting(s.resident()), s.resident())
 }
 
 // only returns the one interface that fits a.
@@ -78,12 +90,12 @@ func only(fits []fit, a netip.Addr) (link, error) {
 	return link{}, fmt.Errorf("several interfaces have networks that hold %s: %s: name the interface", a, strings.Join(names, ", "))
 }
 
-// source is the primary address of l: the first one of the widest scope that is
-// nobody's secondary. own has none of ours.
+// source is the primary IPv4 address of l: the first one of the widest scope
+// that is nobody's secondary. own has none of ours.
 func source(l link, own []address) (netip.Addr, error) {
 	var best *address
 	for i, a := range own {
-		if a.index == l.index && !a.secondary && (best == nil || a.scope < best.scope) {
+		if a.index == l.index && a.local.Addr().Is4() && !a.secondary && (best == nil || a.scope < best.scope) {
 			best = &own[i]
 		}
 	}
@@ -93,8 +105,74 @@ func source(l link, own []address) (netip.Addr, error) {
 	return best.local.Addr(), nil
 }
 
+// linkLocal is l's own link-local address, without which it does not speak IPv6.
+func linkLocal(l link, own []address) (netip.Addr, error) {
+	a, waits, ok := best6(l, own, func(a address) bool { return a.local.Addr().IsLinkLocalUnicast() }, netip.Addr{})
+	switch {
+	case ok:
+		return a, nil
+	case waits != nil:
+		return netip.Addr{}, waits
+	}
+	return netip.Addr{}, &noIPv6Error{l.name}
+}
+
+// noIPv6Error says that an interface has no link-local address.
+type noIPv6Error struct{ name string }
+
+func (e *noIPv6Error) Error() string {
+	return fmt.Sprintf("interface %s has no link-local IPv6 address of its own", e.name)
+}
+
+// global is the address of l's own from which it talks to peers in any network:
+// if possible one of the network of near, and one that stays.
+func global(l link, own []address, near netip.Addr) (netip.Addr, error) {
+	a, waits, ok := best6(l, own, func(a address) bool { return !a.local.Addr().IsLinkLocalUnicast() && !a.secondary }, near)
+	switch {
+	case ok:
+		return a, nil
+	case waits != nil:
+		return netip.Addr{}, waits
+	}
+	return netip.Addr{}, fmt.Errorf("interface %s has no IPv6 address of its own beside the link-local one, from which its peers could be reached: give it one, or list their link-local addresses", l.name)
+}
+
+// best6 is the best of l's IPv6 addresses that suit: of the network of near before
+// others, static ones before those that a router gave, low ones before high
+// ones. What may not be used yet, or no more, is the reason it waits for.
+func best6(l link, own []address, suits func(address) bool, near netip.Addr) (best netip.Addr, waits error, ok bool) {
+	var found []address
+	for _, a := range own {
+		switch {
+		case a.index != l.index || !a.local.Addr().Is6() || !suits(a):
+		case a.taken:
+			waits = fmt.Errorf("another host has %s, the address of interface %s (duplicate address detection failed)", a.local.Addr(), l.name)
+		case a.tentative:
+			waits = fmt.Errorf("interface %s has to wait for its address %s (duplicate address detection)", l.name, a.local.Addr())
+		default:
+			found = append(found, a)
+		}
+	}
+	if len(found) == 0 {
+		return netip.Addr{}, waits, false
+	}
+	rank := func(a address) int {
+		n := 0
+		if !a.network.Contains(near) {
+			n += 2
+		}
+		if !a.static {
+			n++
+		}
+		return n
+	}
+	return slices.MinFunc(found, func(a, b address) int {
+		return cmp.Or(rank(a)-rank(b), a.local.Addr().Compare(b.local.Addr()))
+	}).local.Addr(), nil, true
+}
+
 // installed is a as it is installed: with its length where that disturbs none
-// of the node's own networks, else as /32. A network that overlaps would also
+// of the node's own networks, else as /32 or /128. A network that overlaps would also
 // give the node's own connections a virtual source.
 func installed(a netip.Prefix, own []address) netip.Prefix {
 	for _, o := range own {

@@ -60,8 +60,12 @@ func (p *Port) join(log *slog.Logger, multicast bool) (err error) {
 	if p.arp, err = share(p, key{"arp", p.index}, func() (*socket, error) { return openARP(p.index, false) }); err != nil {
 		return err
 	}
-	if p.segment, err = share(p, key{"ipv4", p.index}, func() (*segment, error) {
-		w, err := openWire4(p.index)
+	what, openWire := "ipv4", func() (wire, error) { return openWire4(p.index) }
+	if p.source.Is6() {
+		what, openWire = "ipv6", func() (wire, error) { return openWire6(p.index) }
+	}
+	if p.segment, err = share(p, key{what, p.index}, func() (*segment, error) {
+		w, err := openWire()
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +89,8 @@ func share[T closer](p *Port, k key, open func() (T, error)) (T, error) {
 // Name is the interface's name.
 func (p *Port) Name() string { return p.name }
 
-// Source is the interface's primary address, from which packets are sent. It
-// is never a virtual one.
+// Source is the interface's own address from which packets are sent, of the
+// election's family: over IPv4 the primary one. It is never a virtual one.
 func (p *Port) Source() netip.Addr { return p.source }
 
 // Packets delivers the VRRP packets for this virtual router that come in on the

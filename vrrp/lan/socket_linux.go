@@ -20,9 +20,9 @@ const (
 	socketBuffer = 2 << 20
 	// burst is after how many packets a socket that is flooded can be closed.
 	burst = 64
-	// maxPacket is more than the longest advertisement: IP header with all its
-	// options, 255 addresses, authentication data.
-	maxPacket = 2048
+	// maxPacket is more than the longest advertisement: 255 addresses of IPv6
+	// with authentication data, or of IPv4 and an IP header with all its options.
+	maxPacket = 4608
 	// maxControl is more than the control messages that a socket asks for.
 	maxControl = 128
 )
@@ -104,16 +104,16 @@ func (s *socket) control(f func(fd int) error) error {
 
 // receive gives f each packet that comes, with its control messages, until there
 // is an error, after Close net.ErrClosed. What f is given lasts until it returns.
-func (s *socket) receive(f func(b, control []byte)) error {
+func (s *socket) receive(f func(b, control []byte, from unix.Sockaddr)) error {
 	b, control := make([]byte, maxPacket), make([]byte, maxControl)
 	for {
 		var err error
 		cerr := s.conn.Read(func(fd uintptr) (done bool) {
 			for range burst {
-				n, c, _, _, rerr := unix.Recvmsg(int(fd), b, control, unix.MSG_DONTWAIT)
+				n, c, _, from, rerr := unix.Recvmsg(int(fd), b, control, unix.MSG_DONTWAIT)
 				switch {
 				case rerr == nil:
-					f(b[:n], control[:c])
+					f(b[:n], control[:c], from)
 				case errors.Is(rerr, unix.EAGAIN):
 					return false
 				case !errors.Is(rerr, unix.EINTR):
@@ -134,14 +134,12 @@ func (s *socket) receive(f func(b, control []byte)) error {
 
 func (s *socket) close() error { return s.file.Close() }
 
-// arpBroadcast addresses a socket opened by openARP to everyone on the LAN.
-func arpBroadcast(index int) unix.Sockaddr {
-	return &unix.SockaddrLinklayer{
-		Protocol: hostToNetwork(unix.ETH_P_ARP),
-		Ifindex:  index,
-		Halen:    6,
-		Addr:     [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
-	}
+// linkTo addresses a socket opened by openARP to a hardware address, with a
+// packet of a protocol.
+func linkTo(index int, protocol uint16, to mac) unix.Sockaddr {
+	a := &unix.SockaddrLinklayer{Protocol: hostToNetwork(protocol), Ifindex: index, Halen: uint8(len(to))}
+	copy(a.Addr[:], to[:])
+	return a
 }
 
 func hostToNetwork(v uint16) uint16 {

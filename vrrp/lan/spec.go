@@ -12,19 +12,24 @@ import (
 // Spec is what a virtual router wants of the kernel.
 type Spec struct {
 	// Interface names the interface. Empty: it is the one whose own network
-	// holds the first of Addrs, looked up again whenever interfaces or
-	// addresses change.
+	// holds the first of Addrs that is not link-local, looked up again whenever
+	// interfaces or addresses change.
 	Interface string
 	// VRID selects the packets that are delivered; 1-255.
 	VRID uint8
 	// Addrs are the virtual addresses with the length that was written, or
-	// /32; at least one, IPv4.
+	// /32 or /128; at least one. Advertisements travel in the first one's family.
 	Addrs []netip.Prefix
 	// Interval is the Advertisement_Interval, of which the lease is three, in
 	// whole seconds, rounded down, and never less than one.
 	Interval time.Duration
-	// Multicast joins 224.0.0.18. Unicast packets are delivered either way.
+	// Multicast joins 224.0.0.18 or ff02::12. Unicast packets are delivered
+	// either way.
 	Multicast bool
+	// LinkLocal sends over IPv6 from the interface's link-local address, as it
+	// must be for Multicast and for peers with such addresses, instead of one
+	// that is valid everywhere.
+	LinkLocal bool
 	// Logger is told what degrades and what was cleaned up; nil discards.
 	Logger *slog.Logger
 }
@@ -45,11 +50,30 @@ func (s Spec) validate() error {
 		return errors.New("no virtual address")
 	}
 	for _, a := range s.Addrs {
-		if !a.IsValid() || !a.Addr().Is4() {
-			return fmt.Errorf("virtual address %s: must be IPv4 with its length", a)
+		if !a.IsValid() || a.Addr().Is4In6() {
+			return fmt.Errorf("virtual address %s: must be IPv4 or IPv6 with its length", a)
 		}
 	}
 	return nil
+}
+
+// is6 tells whether advertisements travel over IPv6.
+func (s Spec) is6() bool { return s.Addrs[0].Addr().Is6() }
+
+// any6 tells whether there is an IPv6 address among the virtual ones.
+func (s Spec) any6() bool {
+	return slices.ContainsFunc(s.Addrs, func(p netip.Prefix) bool { return p.Addr().Is6() })
+}
+
+// resident is the virtual address by which the interface is found: every one has
+// a network that holds link-local ones.
+func (s Spec) resident() netip.Addr {
+	for _, p := range s.Addrs {
+		if !p.Addr().IsLinkLocalUnicast() {
+			return p.Addr()
+		}
+	}
+	return s.Addrs[0].Addr()
 }
 
 // lease is how long an address stays without being renewed, in seconds.

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// table is what the kernel has told of interfaces and their IPv4 addresses.
+// table is what the kernel has told of interfaces and their addresses.
 type table struct {
 	links map[int]link
-	addrs []address // of each interface in the kernel's order, the primary one first
+	addrs []address // of each interface in the kernel's order, of IPv4 the primary one first
 }
 
 // link is one interface.
@@ -22,14 +22,17 @@ type link struct {
 	loopback bool
 }
 
-// address is one IPv4 address of an interface.
+// address is one address of an interface.
 type address struct {
 	index     int
 	local     netip.Prefix // the address with its length
 	network   netip.Prefix // what is reached through it; a point-to-point link's is the peer's
 	scope     uint8        // 0 global, growing narrower
-	secondary bool
-	tagged    bool // by us, or another ngha
+	secondary bool         // of IPv6: temporary
+	static    bool         // without an end to its lifetime
+	tentative bool         // the kernel looks whether another host has it; IPv6
+	taken     bool         // another host has it; IPv6
+	tagged    bool         // by us, or another ngha
 }
 
 // same tells whether a and b are the same entry of the kernel's, whatever else

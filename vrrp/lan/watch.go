@@ -107,6 +107,7 @@ func (w *watcher) settle(n *Network) {
 		held = &w.port.place
 	}
 	at, err := choose(w.spec, &n.table, held)
+	err = whyNoIPv6(err)
 	if err == nil && w.port != nil {
 		reason := w.port.differs(at)
 		if reason == nil {

@@ -236,7 +236,7 @@ func TestWatchRefusesWhatNoInterfaceCanMend(t *testing.T) {
 		"no VRID":      func(s *Spec) { s.VRID = 0 },
 		"no address":   func(s *Spec) { s.Addrs = nil },
 		"zero address": func(s *Spec) { s.Addrs = []netip.Prefix{{}} },
-		"IPv6":         func(s *Spec) { s.Addrs = []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")} },
+		"IPv4 in IPv6": func(s *Spec) { s.Addrs = []netip.Prefix{netip.MustParsePrefix("::ffff:198.51.100.1/128")} },
 	} {
 		s := good
 		change(&s)

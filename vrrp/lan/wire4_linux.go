@@ -52,7 +52,7 @@ func openWire4(index int) (*wire4, error) {
 }
 
 func (w *wire4) read(deliver func(vrrp.Packet)) error {
-	return w.in.receive(func(b, control []byte) {
+	return w.in.receive(func(b, control []byte, _ unix.Sockaddr) {
 		// Before it was bound the socket may have heard other interfaces.
 		if cameIn4(control) != w.index {
 			return
