@@ -22,8 +22,8 @@ const (
 )
 
 // peerNames turns peers as configured, addresses or host names, into
-// addresses. A name's addresses all count, but for this node's own: a name may
-// stand for every node of the service. What a name was known by last is kept
+// addresses of the election's family. A name's addresses all count, but for this
+// node's own: a name may stand for every node of the service. What a name was known by last is kept
 // while it does not resolve.
 type peerNames struct {
 	names   []string
@@ -36,10 +36,12 @@ type peerNames struct {
 	warnings atomic.Pointer[[]string]
 }
 
-func newPeerNames(names []string, changed func([]netip.Addr), log *slog.Logger) *peerNames {
+func newPeerNames(names []string, family string, changed func([]netip.Addr), log *slog.Logger) *peerNames {
 	return &peerNames{
-		names:   names,
-		lookup:  lookupAddr,
+		names: names,
+		lookup: func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return lookupAddr(ctx, family, name)
+		},
 		own:     ownAddrs,
 		changed: changed,
 		log:     log,
@@ -149,12 +151,13 @@ func (p *peerNames) resolve(ctx context.Context, known map[string][]netip.Addr) 
 	return slices.Compact(peers)
 }
 
-// lookupAddr returns the IPv4 addresses of an address or a host name.
-func lookupAddr(ctx context.Context, name string) ([]netip.Addr, error) {
+// lookupAddr returns the addresses, of family "ip4" or "ip6", of a host name, or
+// of an address itself.
+func lookupAddr(ctx context.Context, family, name string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{a}, nil
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, family, name)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func TestPeerNamesFollowTheirAddressesAndKeepTheLastOnes(t *testing.T) {
 		var mu sync.Mutex // guards answers
 		answers := map[string][]netip.Addr{"198.51.100.9": {a("198.51.100.9")}}
 		var told [][]netip.Addr
-		p := newPeerNames([]string{"nodes", "198.51.100.9"}, func(peers []netip.Addr) { told = append(told, peers) }, slog.New(slog.DiscardHandler))
+		p := newPeerNames([]string{"nodes", "198.51.100.9"}, "ip4", func(peers []netip.Addr) { told = append(told, peers) }, slog.New(slog.DiscardHandler))
 		p.lookup = func(_ context.Context, name string) ([]netip.Addr, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -73,7 +73,7 @@ func TestPeerNamesFollowTheirAddressesAndKeepTheLastOnes(t *testing.T) {
 // Anybody can make us look, by a packet from nowhere, but not look all the time.
 func TestStrangersDoNotMakeAFloodOfLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPeerNames([]string{"nodes"}, func([]netip.Addr) {}, slog.New(slog.DiscardHandler))
+		p := newPeerNames([]string{"nodes"}, "ip4", func([]netip.Addr) {}, slog.New(slog.DiscardHandler))
 		lookups := 0
 		p.lookup = func(context.Context, string) ([]netip.Addr, error) { lookups++; return nil, nil }
 		p.own = func() ([]netip.Addr, error) { return nil, nil }

@@ -41,7 +41,11 @@ func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, e
 		},
 	}
 	if len(c.Peers) > 0 {
-		v.peers = newPeerNames(c.Peers, func(p []netip.Addr) { v.router.SetPeers(p) }, v.log)
+		family := "ip4"
+		if c.VRRP.Is6() {
+			family = "ip6"
+		}
+		v.peers = newPeerNames(c.Peers, family, func(p []netip.Addr) { v.router.SetPeers(p) }, v.log)
 		o.OnStranger = func(netip.Addr) { v.peers.again() }
 	}
 	if c.KeysFile != "" {
@@ -84,6 +88,7 @@ func (v *virtualRouter) watch() (stop func()) {
 		Addrs:     v.config.VRRP.Addrs,
 		Interval:  v.config.VRRP.Interval,
 		Multicast: v.peers == nil,
+		LinkLocal: v.config.LinkLocalPeers(),
 		Logger:    v.log,
 	}
 	stop, err := v.network.Watch(spec, lan.Sink{

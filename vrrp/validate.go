@@ -10,9 +10,9 @@ import (
 const (
 	// maxAddrs is what the count field of a message can tell.
 	maxAddrs = 255
-	// maxAdvertised6 is how many IPv6 addresses an advertisement has room for
+	// MaxAdvertised6 is how many IPv6 addresses an advertisement has room for
 	// that is signed and fills an Ethernet frame: none is sent in fragments.
-	maxAdvertised6 = (1500 - 40 - headerLen - trailerLen) / 16
+	MaxAdvertised6 = (1500 - 40 - headerLen - trailerLen) / 16
 )
 
 // withDefaults returns c with a value in every field.
@@ -64,8 +64,8 @@ func (c Config) validateAddrs() error {
 	switch n := len(c.advertised()); {
 	case c.Is6() && c.Version == V2:
 		errs = append(errs, errors.New("version 2: must be 3 where the first address is IPv6"))
-	case c.Is6() && n > maxAdvertised6:
-		errs = append(errs, fmt.Errorf("addrs: %d IPv6 addresses to advertise: must be 1-%d", n, maxAdvertised6))
+	case c.Is6() && n > MaxAdvertised6:
+		errs = append(errs, fmt.Errorf("addrs: %d IPv6 addresses to advertise: must be 1-%d", n, MaxAdvertised6))
 	}
 	seen := make(map[netip.Addr]bool)
 	for i, p := range c.Addrs {

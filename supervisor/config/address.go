@@ -10,7 +10,7 @@ import (
 
 // addresses reads the addresses of a virtual router, in their order.
 func (d *decoder) addresses(n *node) []netip.Prefix {
-	const cure = "list at least one IPv4 address: [198.51.100.100]"
+	const cure = "list at least one address: [198.51.100.100]"
 	items := d.several(n, cure)
 	if len(items) == 0 && n.kind == list && len(n.items) == 0 {
 		d.fault(n.place, "the list of addresses is empty", cure)
@@ -38,23 +38,22 @@ func (d *decoder) addresses(n *node) []netip.Prefix {
 // length.
 func (d *decoder) address(n *node) (netip.Prefix, bool) {
 	p, err := netip.ParsePrefix(n.text)
-	if !strings.Contains(n.text, "/") {
-		var a netip.Addr
-		a, err = netip.ParseAddr(n.text)
-		p = netip.PrefixFrom(a, a.BitLen())
-	}
 	a := p.Addr()
+	if !strings.Contains(n.text, "/") {
+		a, err = netip.ParseAddr(n.text)
+		p = netip.PrefixFrom(a, a.BitLen()) // without a's zone
+	}
 	what, cure := unsuitable(a)
 	switch {
 	case err != nil:
 		what = fmt.Sprintf("%s is not an IP address", show(n.text))
-		cure = "write an IPv4 address such as 198.51.100.100, with a length (/24) only if it shall be installed with it"
+		cure = "write an address such as 198.51.100.100 or 2001:db8::100, with a length (/24) only if it shall be installed with it"
 	case what != "":
 	case p.Bits() == 0:
 		what, cure = fmt.Sprintf("%s makes the whole Internet its network", p), "leave the length out, or write the network's"
-	case p.Bits() < 31 && a == p.Masked().Addr():
+	case p.Bits() < a.BitLen()-1 && a == p.Masked().Addr():
 		what, cure = fmt.Sprintf("%s is the address of the network itself", p), "choose an address inside it, or leave the length out"
-	case p.Bits() < 31 && a == last(p):
+	case a.Is4() && p.Bits() < 31 && a == last(p):
 		what, cure = fmt.Sprintf("%s is the broadcast address of its network", p), "choose an address inside it, or leave the length out"
 	default:
 		return p, true
@@ -65,18 +64,21 @@ func (d *decoder) address(n *node) (netip.Prefix, bool) {
 
 // unsuitable says why no interface can own a, or "".
 func unsuitable(a netip.Addr) (what, cure string) {
-	const own = "choose a free IPv4 address of the network that the nodes share"
+	const own = "choose a free address of the network that the nodes share"
 	switch {
 	case !a.IsValid():
 		return "not an IP address", own
-	case !a.Is4():
-		return fmt.Sprintf("%s is an IPv6 address, which this version does not serve yet", a), "list IPv4 addresses only"
-	case a.As4()[0] == 0:
+	case a.Is4In6():
+		return fmt.Sprintf("%s is an IPv4 address in the dress of IPv6", a), fmt.Sprintf("write %s", a.Unmap())
+	case a.Zone() != "":
+		return fmt.Sprintf("%s has a zone", a), fmt.Sprintf("write %s: its interface is the virtual router's", a.WithZone(""))
+	case a.IsUnspecified() || a.Is4() && a.As4()[0] == 0:
 		return fmt.Sprintf("%s means no address", a), own
 	case a.IsLoopback():
 		return fmt.Sprintf("%s is a loopback address, which no other host can reach", a), own
 	case a.IsMulticast():
 		return fmt.Sprintf("%s is a multicast address", a), own
+	case a.Is6(): // the rest is IPv4's
 	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fmt.Sprintf("%s is the broadcast address", a), own
 	case a.As4()[0] >= 240:
@@ -102,6 +104,9 @@ func (d *decoder) peers(n *node) []string {
 	for _, item := range d.several(n, cure) {
 		text, what, hint := item.text, "", cure
 		a, err := netip.ParseAddr(text)
+		if err == nil {
+			text = a.String() // of IPv6 there are several ways to write it
+		}
 		switch {
 		case seen[strings.ToLower(text)]:
 			what, hint = fmt.Sprintf("%s is in the list twice", show(text)), "keep one of them"

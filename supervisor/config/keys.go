@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -163,7 +164,7 @@ var routerKeys = keys[VirtualRouter]{
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.Interface, _ = d.iface(n) },
 	},
 	{
-		name: "addresses", flag: "vip", arg: "ADDRESS", many: true, help: "required; the virtual IP addresses",
+		name: "addresses", flag: "vip", arg: "ADDRESS", many: true, help: "required; the virtual IP addresses, of IPv4, IPv6 or both",
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Addrs = d.addresses(n) },
 	},
 	{
@@ -276,6 +277,9 @@ var logKeys = keys[Log]{
 func (d *decoder) target(n *node, text string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(text)
 	what, cure := unsuitable(a)
+	if what == "" && a.Is6() {
+		what, cure = fmt.Sprintf("%s is an IPv6 address, which is not asked for by ARP", a), "write one IPv4 address, such as the gateway's, or use an exec check"
+	}
 	if err != nil {
 		what, cure = show(text)+" is not an IP address", "write one IPv4 address, such as the gateway's"
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,7 @@ func routersTogether(d *decoder, ns []*node, vs []VirtualRouter) {
 			d.fault(ns[i].at("checksum"), "the checksum can be chosen under version 3 only", "leave checksum out, or version 2")
 		}
 		d.trust(ns[i], vs[i])
+		d.family(ns[i], vs[i])
 		d.ownPeers(ns[i], vs[i])
 		for j := range i {
 			d.unlike(ns[j], ns[i], vs[j], vs[i])
@@ -174,13 +176,13 @@ func (d *decoder) interval(n *node, version vrrp.Version) time.Duration {
 
 // ownPeers checks that no virtual address of v is also its peer.
 func (d *decoder) ownPeers(n *node, v VirtualRouter) {
-	peers, _ := n.child("peers")
-	if peers == nil {
+	peers, ok := n.child("peers")
+	if !ok {
 		return
 	}
-	for _, item := range append(slices.Clone(peers.items), peers) {
+	for _, item := range peers.scalars() {
 		for _, a := range v.VRRP.Addrs {
-			if item.kind == scalar && item.text == a.Addr().String() {
+			if peer, err := netip.ParseAddr(item.text); err == nil && peer == a.Addr() {
 				d.fault(item.place, fmt.Sprintf("%s is the virtual address itself", a.Addr()), "name the other node by an address of its own")
 			}
 		}

@@ -43,6 +43,17 @@ type node struct {
 	entries []entry // of a mapping
 }
 
+// scalars are n's items, or n itself, that are scalars.
+func (n *node) scalars() []*node {
+	var out []*node
+	for _, item := range append(slices.Clone(n.items), n) {
+		if item.kind == scalar {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
 // kind is what a node is. The zero kind is a value left out: `key:` with nothing
 // behind it means what no such line means.
 type kind uint8
