@@ -2,7 +2,6 @@ package testenv
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,10 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ARPProbe asks again and again who has an address, and notes everyone who
-// answers. It does not disturb: its requests are those of RFC 5227, with no
-// sender address, from hardware addresses nobody has, so that neither the
-// asked nor the kernel of the asking host learns anything from them.
+// ARPProbe asks again and again who has an address, by ARP or, for IPv6, by
+// Neighbor Solicitation, and notes everyone who answers. It does not disturb: its
+// requests come from hardware addresses nobody has, the ARP ones without a sender
+// address (RFC 5227) and those of IPv6 from one that nobody has, so that neither
+// the asked nor the kernel of the asking host learns anything of use from them.
 type ARPProbe struct {
 	lab    *Lab
 	target netip.Addr
@@ -28,6 +28,7 @@ type ARPProbe struct {
 	out    int // socket
 	index  int // of the interface
 	source net.HardwareAddr
+	from   netip.Addr // over IPv6
 
 	quit chan struct{}
 	stop sync.Once
@@ -62,6 +63,7 @@ func (l *Link) ProbeARP(address string, every time.Duration) *ARPProbe {
 	lab.arpProbes++
 	// The last byte tells which request an answer belongs to.
 	p.source = net.HardwareAddr{probePrefix, 0, 0, 0, byte(lab.arpProbes), 0}
+	p.from = probeSource(lab.arpProbes)
 	err := l.host.Do(func() error { return p.open(l, address) })
 	if err != nil {
 		lab.t.Fatalf("probe %s by ARP from %s: %v", address, l.host.name, err)
@@ -77,9 +79,6 @@ func (p *ARPProbe) open(l *Link, address string) error {
 	if p.target, err = parseAddr(address); err != nil {
 		return err
 	}
-	if !p.target.Is4() {
-		return fmt.Errorf("%v is not IPv4", p.target)
-	}
 	link, err := net.InterfaceByName(l.name)
 	if err != nil {
 		return err
@@ -88,9 +87,13 @@ func (p *ARPProbe) open(l *Link, address string) error {
 	if p.handle, err = pcapgo.NewEthernetHandle(l.name); err != nil {
 		return err
 	}
+	const icmp6 = 58
 	filter, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_ARP, SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_ARP, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IPV6, SkipFalse: 3},
+		bpf.LoadAbsolute{Off: 20, Size: 1}, // next header
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: icmp6, SkipFalse: 1},
 		bpf.RetConstant{Val: snapLength},
 		bpf.RetConstant{Val: 0},
 	})
@@ -125,6 +128,25 @@ func (p *ARPProbe) request() {
 	source[5] = byte(len(p.requests))
 	p.requests = append(p.requests, ARPRequest{At: time.Now()})
 	p.mu.Unlock()
+	var b []byte
+	var err error
+	if p.target.Is4() {
+		b, err = p.arp(source)
+	} else {
+		b, err = solicitation(source, p.from, p.target)
+	}
+	if err == nil {
+		err = unix.Sendto(p.out, b, 0, &unix.SockaddrLinklayer{Ifindex: p.index})
+	}
+	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) {
+		err = nil // a link that is down or gone: the request stays unanswered
+	}
+	p.mu.Lock()
+	p.err = errors.Join(p.err, err)
+	p.mu.Unlock()
+}
+
+func (p *ARPProbe) arp(source net.HardwareAddr) ([]byte, error) {
 	buf := gopacket.NewSerializeBuffer()
 	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{},
 		&layers.Ethernet{SrcMAC: source, DstMAC: layers.EthernetBroadcast, EthernetType: layers.EthernetTypeARP},
@@ -134,15 +156,7 @@ func (p *ARPProbe) request() {
 			SourceHwAddress: source, SourceProtAddress: make([]byte, 4),
 			DstHwAddress: make([]byte, 6), DstProtAddress: p.target.AsSlice(),
 		})
-	if err == nil {
-		err = unix.Sendto(p.out, buf.Bytes(), 0, &unix.SockaddrLinklayer{Ifindex: p.index})
-	}
-	if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) {
-		err = nil // a link that is down or gone: the request stays unanswered
-	}
-	p.mu.Lock()
-	p.err = errors.Join(p.err, err)
-	p.mu.Unlock()
+	return buf.Bytes(), err
 }
 
 // receive notes the answers until the handle is closed.
@@ -159,22 +173,26 @@ func (p *ARPProbe) receive() {
 			continue
 		}
 		failed = 0
-		if f := decodeFrame(data, info.Timestamp); f.ARP != nil && f.ARP.Reply && f.ARP.SenderIP == p.target {
-			p.note(f.ARP)
+		switch f := decodeFrame(data, info.Timestamp); {
+		case f.ARP != nil && f.ARP.Reply && f.ARP.SenderIP == p.target:
+			p.note(f.ARP.SenderMAC, f.ARP.TargetMAC)
+		case f.Neighbor != nil && f.Neighbor.Solicited && f.Neighbor.IP == p.target:
+			p.note(f.Src, f.Dst)
 		}
 	}
 }
 
-// note adds an answer to the latest request with its number.
-func (p *ARPProbe) note(answer *ARP) {
-	if !slices.Equal(answer.TargetMAC[:5], p.source[:5]) {
+// note adds an answer, to the hardware address to, to the latest request with its
+// number.
+func (p *ARPProbe) note(from, to net.HardwareAddr) {
+	if !slices.Equal(to[:5], p.source[:5]) {
 		return // to somebody else
 	}
-	who := p.lab.Owner(answer.SenderMAC)
+	who := p.lab.Owner(from)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := len(p.requests) - 1; i >= max(0, len(p.requests)-256); i-- {
-		if byte(i) == answer.TargetMAC[5] {
+		if byte(i) == to[5] {
 			r := &p.requests[i]
 			if !slices.Contains(r.Answered, who) {
 				r.Answered = append(r.Answered, who)

@@ -21,9 +21,10 @@ type Frame struct {
 	Src, Dst net.HardwareAddr
 
 	// Those which the frame is; nil otherwise.
-	ARP    *ARP
-	IP     *IP
-	Advert *Advert
+	ARP      *ARP
+	IP       *IP
+	Neighbor *Neighbor
+	Advert   *Advert
 	// Announced is the address that a gratuitous ARP, request or reply, or an
 	// unsolicited neighbor advertisement claims; not valid otherwise.
 	Announced netip.Addr
@@ -34,6 +35,14 @@ type ARP struct {
 	Reply                bool
 	SenderMAC, TargetMAC net.HardwareAddr
 	SenderIP, TargetIP   netip.Addr
+}
+
+// Neighbor is a Neighbor Advertisement of IPv6 (RFC 4861 section 4.4): IP is at
+// MAC.
+type Neighbor struct {
+	IP                          netip.Addr
+	MAC                         net.HardwareAddr // nil: it does not say
+	Router, Solicited, Override bool
 }
 
 // IP is the header of an IPv4 or IPv6 packet.
@@ -99,9 +108,9 @@ func decodeFrame(data []byte, at time.Time) Frame {
 	case f.IP == nil:
 	case f.IP.Protocol == protocolVRRP:
 		f.Advert = decodeAdvert(payload, f.IP)
-	case f.IP.Dst.IsMulticast():
-		if na, ok := packet.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement); ok {
-			f.Announced = addrFrom(na.TargetAddress)
+	default:
+		if f.Neighbor = decodeNeighbor(packet); f.Neighbor != nil && f.IP.Dst.IsMulticast() {
+			f.Announced = f.Neighbor.IP
 		}
 	}
 	return f
@@ -192,6 +201,8 @@ func (f Frame) String() string {
 			f.IP.Dst, a.Version, f.IP.Src, a.VRID, a.Priority, a.Interval, f.IP.TTL, a.Addresses, a.Checksum)
 	case f.Announced.IsValid():
 		fmt.Fprintf(&b, "%v announces %v", f.Dst, f.Announced)
+	case f.Neighbor != nil:
+		fmt.Fprintf(&b, "%v says that %v is at %v", f.Dst, f.Neighbor.IP, f.Neighbor.MAC)
 	case f.ARP != nil && f.ARP.Reply:
 		fmt.Fprintf(&b, "%v ARP %v is at %v", f.Dst, f.ARP.SenderIP, f.ARP.SenderMAC)
 	case f.ARP != nil:

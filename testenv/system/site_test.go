@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 const (
 	vrid = 51
 	vip  = "198.51.100.100"
+	vip6 = "2001:db8::100"
 
 	// fast is the Advertisement_Interval of a test that does not ask for
 	// another.
@@ -42,7 +44,8 @@ type site struct {
 	client   *testenv.Host
 	watcher  *testenv.Link
 	interval time.Duration
-	release  string // of Debian, whose nginx the nodes run; "": this machine's
+	release  string   // of Debian, whose nginx the nodes run; "": this machine's
+	vips     []string // of the nodes whose configuration does not say
 	capture  *testenv.Capture
 	nodes    []*member
 	a, b, c  *member
@@ -72,6 +75,13 @@ func newSiteOf(t *testing.T, release string, configs ...testenv.Node) *site {
 	t.Helper()
 	s := newLAN(t, configs[0].Interval)
 	s.release = release
+	s.populate(configs...)
+	return s
+}
+
+// populate does what newSite says in a site without nodes.
+func (s *site) populate(configs ...testenv.Node) {
+	s.Helper()
 	// One after the other: who is there first keeps the address if the
 	// configuration says so.
 	for i, c := range configs {
@@ -83,8 +93,7 @@ func newSiteOf(t *testing.T, release string, configs ...testenv.Node) *site {
 		m.AwaitHealth("healthy")
 		m.AwaitState("backup")
 	}
-	s.watch(vip)
-	return s
+	s.watch(s.vips[0])
 }
 
 // newLAN returns a site without nodes. Interval is the Advertisement_Interval
@@ -94,11 +103,11 @@ func newLAN(t *testing.T, interval time.Duration) *site {
 	if interval == 0 {
 		interval = fast
 	}
-	s := &site{T: t, lab: testenv.New(t), interval: interval}
+	s := &site{T: t, lab: testenv.New(t), interval: interval, vips: []string{vip}}
 	s.lan = s.lab.Bridge("lan")
 	s.client = s.lab.Host("client")
-	s.lan.Attach(s.client, "198.51.100.9/24")
-	s.watcher = s.lan.Attach(s.lab.Host("watcher"), "198.51.100.8/24")
+	s.lan.Attach(s.client, "198.51.100.9/24", "2001:db8::9/64")
+	s.watcher = s.lan.Attach(s.lab.Host("watcher"), "198.51.100.8/24", "2001:db8::8/64")
 	s.capture = s.lan.Capture()
 	t.Cleanup(s.wire)
 	return s
@@ -108,14 +117,14 @@ func newLAN(t *testing.T, interval time.Duration) *site {
 func (s *site) host() *testenv.Link {
 	s.Helper()
 	n := len(s.nodes)
-	return s.lan.Attach(s.lab.Host("abc"[n:n+1]), fmt.Sprintf("198.51.100.%d/24", n+1))
+	return s.lan.Attach(s.lab.Host("abc"[n:n+1]), fmt.Sprintf("198.51.100.%d/24", n+1), fmt.Sprintf("2001:db8::%d/64", n+1))
 }
 
 // start starts the next node, at the end of link.
 func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 	s.Helper()
 	if c.VRID == 0 && c.Priority >= 0 {
-		c.VRID, c.VIPs = vrid, []string{vip}
+		c.VRID, c.VIPs = vrid, s.vips
 		if c.Priority == 0 {
 			c.Priority = 200 - 50*len(s.nodes)
 		}
@@ -132,7 +141,7 @@ func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 // the watcher. The law of one owner holds from now on.
 func (s *site) watch(address string) {
 	s.Helper()
-	s.probe = s.client.ProbeHTTP("http://"+address+"/", httpPace)
+	s.probe = s.client.ProbeHTTP("http://"+inURL(address)+"/", httpPace)
 	s.owners = newOwnerLaw(s.T, s.watcher, address)
 }
 
@@ -166,7 +175,7 @@ func ask(from *testenv.Host, address string) (string, error) {
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+inURL(address)+"/", nil)
 	if err != nil {
 		return "", err
 	}
@@ -184,9 +193,22 @@ func ask(from *testenv.Host, address string) (string, error) {
 	return resp.Header.Get("X-Node"), nil
 }
 
-// servedBy waits until a new connection from the client to the virtual address
-// is answered by m, and the client's kernel knows m for its owner.
-func (s *site) servedBy(m *member) { s.Helper(); s.servesTo(s.client, vip, m) }
+// inURL is an address as it stands in a URL.
+func inURL(address string) string {
+	if strings.Contains(address, ":") {
+		return "[" + address + "]"
+	}
+	return address
+}
+
+// servedBy waits until new connections from the client to the virtual addresses
+// are answered by m, and the client's kernel knows m for their owner.
+func (s *site) servedBy(m *member) {
+	s.Helper()
+	for _, address := range s.vips {
+		s.servesTo(s.client, address, m)
+	}
+}
 
 func (s *site) servesTo(client *testenv.Host, address string, m *member) {
 	s.Helper()
@@ -196,20 +218,24 @@ func (s *site) servesTo(client *testenv.Host, address string, m *member) {
 			err = fmt.Errorf("%s answered", server)
 		}
 		if mac := client.Neighbor(address).String(); err == nil && mac != m.link.MAC().String() {
-			err = fmt.Errorf("its ARP entry is %s, want %v", mac, m.link.MAC())
+			err = fmt.Errorf("its entry for it is %s, want %v", mac, m.link.MAC())
 		}
 		return err
 	})
 }
 
-// settlesOn waits until m serves, holds the address, and nobody else does.
+// settlesOn waits until m serves, holds the addresses, and nobody else does.
 func (s *site) settlesOn(m *member) {
 	s.Helper()
-	m.AwaitHolds(vip)
+	for _, address := range s.vips {
+		m.AwaitHolds(address)
+	}
 	s.servedBy(m)
 	for _, other := range s.nodes {
-		if other != m {
-			other.AwaitGone(vip)
+		for _, address := range s.vips {
+			if other != m {
+				other.AwaitGone(address)
+			}
 		}
 	}
 }
