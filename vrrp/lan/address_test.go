@@ -33,7 +33,7 @@ func lifetime(t *testing.T, h *testenv.Host, a string) life {
 	t.Helper()
 	var l life
 	must(t, h, func() error {
-		all, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+		all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 		for _, x := range all {
 			if x.IPNet.String() == a {
 				l = life{x.ValidLft, x.PreferedLft, x.Flags&unix.IFA_F_PERMANENT != 0}

@@ -1,6 +1,7 @@
 // Package lan is the interfaces of the Linux kernel as virtual routers need
-// them: sockets for advertisements, addresses with leases, gratuitous ARP, and
-// word of when there is such an interface.
+// them: sockets for advertisements, addresses with leases, gratuitous ARP and
+// unsolicited Neighbor Advertisements, and word of when there is such an
+// interface.
 //
 // A Network follows the kernel's own notifications, for all virtual routers of
 // the process, and hands each one a Port whenever its interface can be used: it
@@ -9,9 +10,9 @@
 // # Many virtual routers
 //
 // What can be shared is: there is one subscription to the kernel's
-// notifications, one socket for changes of addresses, and for each interface one
-// socket that sends advertisements, one that hears them, and one for ARP. They
-// are opened for the first Port that needs them and closed with the last one.
+// notifications, one socket for changes of addresses, for each interface one for
+// announcements, and for each of its families one socket that sends
+// advertisements and one that hears them. They are opened for the first Port that needs them and closed with the last one.
 // The socket that hears is a member of the multicast group once, and has a
 // filter by which the kernel drops what is for none of the present virtual
 // routers: others' traffic costs nothing. What passes is checked and dealt out
@@ -37,6 +38,25 @@
 // kernel would make either a secondary of the other and delete both together.
 // As /32 it has no network and is nobody's secondary, and as it comes after the
 // node's own address, that one stays the source of the node's own connections.
+// Of IPv6 all this is so of /128, and the kernel is told in addition that the
+// address is not preferred, for it may take the one closest to where a connection
+// goes, and that nobody need be asked whether they have it: a predecessor may
+// still answer, and the address would be without use for a second.
+//
+// # IPv6
+//
+// An interface that is to have an IPv6 address must have a link-local one of its
+// own, which has passed duplicate address detection. From that one multicast and
+// what goes to link-local peers is sent; what goes to other peers leaves from an
+// own address that is valid everywhere, if there are several from one in the
+// network of the first virtual address, and sooner from a static one than from one
+// that a router gave.
+//
+// A Neighbor Advertisement has the Override flag, and is not Solicited. Its Router
+// flag is what the interface's setting "forwarding" says, as in keepalived, where
+// RFC 9568 has it always set: the kernel answers for the address too, and goes by
+// that setting. Neighbors that hear now one and now the other would take the node
+// for a router that ceased to be one, again and again.
 //
 // # Namespaces
 //
@@ -48,6 +68,7 @@
 //
 // # Limits
 //
-// IPv4 only. The settings arp_ignore, arp_announce, rp_filter and proxy_arp
+// What is longer than the interface's MTU does not leave: no advertisement is
+// sent in fragments. The settings arp_ignore, arp_announce, rp_filter and proxy_arp
 // are left as the administrator has them.
 package lan
