@@ -17,26 +17,39 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, seed := range []struct {
 		why     string
+		six     bool // over IPv6
 		ttl     uint8
 		payload []byte
 	}{
-		{"keepalived's sum", 255, withSum(messageV3, sumPseudoV3)},
-		{"the RFC's sum", 255, withSum(messageV3, sumMessageOnlyV3)},
-		{"version 2", 255, withSum(messageV2, sumV2)},
-		{"version 2 with a password", 255, resum(edit(edit(messageV2, 4, 1), 12, 'x'))},
-		{"version 2 with an authentication that is none of ours", 255, resum(edit(messageV2, 4, 2))},
-		{"routed", 1, withSum(messageV2, sumV2)},
-		{"no address", 255, resum(edit(messageV3, 3, 0))},
-		{"no interval, which would make a Backup fire at once", 255, resum(edit(messageV3, 5, 0))},
-		{"all reserved bits", 255, resum(edit(messageV3, 4, 0xff))},
-		{"as many addresses as can be", 255, resum(append([]byte{0x31, 7, 200, 255, 0, 100, 0, 0}, make([]byte, 4*255)...))},
-		{"a trailer", 255, append(resum(messageV3), make([]byte, 28)...)},
-		{"shorter than its header", 255, messageV3[:7]},
+		{"keepalived's sum", false, 255, withSum(messageV3, sumPseudoV3)},
+		{"the RFC's sum", false, 255, withSum(messageV3, sumMessageOnlyV3)},
+		{"version 2", false, 255, withSum(messageV2, sumV2)},
+		{"version 2 with a password", false, 255, resum(edit(edit(messageV2, 4, 1), 12, 'x'))},
+		{"version 2 with an authentication that is none of ours", false, 255, resum(edit(messageV2, 4, 2))},
+		{"routed", false, 1, withSum(messageV2, sumV2)},
+		{"no address", false, 255, resum(edit(messageV3, 3, 0))},
+		{"no interval, which would make a Backup fire at once", false, 255, resum(edit(messageV3, 5, 0))},
+		{"all reserved bits", false, 255, resum(edit(messageV3, 4, 0xff))},
+		{"as many addresses as can be", false, 255, resum(append([]byte{0x31, 7, 200, 255, 0, 100, 0, 0}, make([]byte, 4*255)...))},
+		{"a trailer", false, 255, append(resum(messageV3), make([]byte, 28)...)},
+		{"shorter than its header", false, 255, messageV3[:7]},
+		{"keepalived's and the RFC's sum", true, 255, withSum(messageV6, sumV6)},
+		{"routed", true, 1, withSum(messageV6, sumV6)},
+		{"a sum without the pseudo-header", true, 255, resum(messageV6)},
+		{"version 2", true, 255, resum6(edit(messageV6, 0, 0x21))},
+		{"an address of IPv4", true, 255, resum6(messageV3)},
+		{"no address", true, 255, resum6(edit(messageV6, 3, 0)[:8])},
+		{"no interval", true, 255, resum6(edit(messageV6, 5, 0))},
+		{"as many addresses as can be", true, 255, resum6(append([]byte{0x31, 7, 200, 255, 0, 100, 0, 0}, make([]byte, 16*255)...))},
+		{"a trailer", true, 255, resum6(append(slices.Clone(messageV6), make([]byte, 28)...))},
 	} {
-		f.Add(seed.ttl, seed.payload)
+		f.Add(seed.six, seed.ttl, seed.payload)
 	}
-	f.Fuzz(func(t *testing.T, ttl uint8, payload []byte) {
+	f.Fuzz(func(t *testing.T, six bool, ttl uint8, payload []byte) {
 		p := vrrp.Packet{Src: src, Dst: vrrp.GroupIPv4, TTL: ttl, Payload: payload}
+		if six {
+			p.Src, p.Dst = src6, vrrp.GroupIPv6
+		}
 		adv, err := vrrp.Parse(p)
 		if err != nil {
 			if _, ok := errors.AsType[*vrrp.DiscardError](err); !ok {
@@ -66,7 +79,8 @@ func FuzzParse(f *testing.F) {
 func unlawful(p vrrp.Packet, adv vrrp.Advertisement) string {
 	msg := p.Payload
 	v2, v3 := msg[0] == 0x21, msg[0] == 0x31
-	want := 8 + 4*int(msg[3])
+	six := p.Src.Is6()
+	want := 8 + p.Src.BitLen()/8*int(msg[3])
 	if v2 {
 		want += 8
 	}
@@ -74,6 +88,12 @@ func unlawful(p vrrp.Packet, adv vrrp.Advertisement) string {
 	// yields the same octets, for message-only ones.
 	messageOnly := string(resum(msg)) == string(msg)
 	switch {
+	case six && v2:
+		return "version 2 over IPv6"
+	case six && adv.Checksum != vrrp.PseudoHeader:
+		return "checksum mode over IPv6"
+	case six && string(resum6(msg)) != string(msg) && !sumIsZero(msg, resum6(msg)):
+		return "checksum over IPv6"
 	case p.TTL != 255:
 		return "TTL"
 	case !v2 && !v3:
@@ -92,11 +112,11 @@ func unlawful(p vrrp.Packet, adv vrrp.Advertisement) string {
 		return "interval"
 	case v2 && adv.Checksum != vrrp.MessageOnly:
 		return "checksum mode"
-	case adv.Checksum == vrrp.MessageOnly && !messageOnly && !sumIsZero(msg):
+	case adv.Checksum == vrrp.MessageOnly && !messageOnly && !sumIsZero(msg, resum(msg)):
 		return "checksum"
 	}
 	for _, a := range adv.Addrs {
-		if !a.Is4() || a == (netip.Addr{}) {
+		if a.Is6() != six || a == (netip.Addr{}) {
 			return "address"
 		}
 	}
@@ -104,10 +124,9 @@ func unlawful(p vrrp.Packet, adv vrrp.Advertisement) string {
 }
 
 // sumIsZero reports the one case in which two checksums are right: ffff and
-// 0000 are the same number in ones' complement.
-func sumIsZero(msg []byte) bool {
-	zero := resum(msg)
-	return (zero[6] == 0 && zero[7] == 0) && msg[6] == 0xff && msg[7] == 0xff
+// 0000 are the same number in ones' complement. right is msg with its own.
+func sumIsZero(msg, right []byte) bool {
+	return (right[6] == 0 && right[7] == 0) && msg[6] == 0xff && msg[7] == 0xff
 }
 
 // FuzzAuthenticator looks for a packet that panics, that is accepted without
@@ -131,20 +150,27 @@ func FuzzAuthenticator(f *testing.F) {
 	} {
 		payload := signer.Sign(slices.Clone(seed.message), src, vrrp.GroupIPv4, seed.at)
 		real[string(payload)] = true
-		f.Add(payload, seed.at.Unix(), uint8(0))
-		f.Add(payload, seed.at.Unix(), uint8(1))
+		f.Add(false, payload, seed.at.Unix(), uint8(0))
+		f.Add(false, payload, seed.at.Unix(), uint8(1))
 	}
-	f.Add(resum(messageV3), noon.Unix(), uint8(0))            // without a signature
-	f.Add(resum(messageV3), noon.Unix(), uint8(1))            // and accepted so
-	f.Add(make([]byte, 28), noon.Unix(), uint8(0))            // nothing but a trailer
-	f.Add(append(resum(messageV3), 1), noon.Unix(), uint8(0)) // part of a trailer
-	f.Add(withSum(messageV3, 0), int64(-1<<63), uint8(0))     // a clock at the end of the world
-	f.Fuzz(func(t *testing.T, payload []byte, clock int64, mode uint8) {
+	payload := signer.Sign(resum6(messageV6), src6, vrrp.GroupIPv6, noon)
+	real[string(payload)] = true
+	f.Add(true, payload, noon.Unix(), uint8(0))
+	f.Add(true, resum6(messageV6), noon.Unix(), uint8(1))            // without a signature
+	f.Add(false, resum(messageV3), noon.Unix(), uint8(0))            // without a signature
+	f.Add(false, resum(messageV3), noon.Unix(), uint8(1))            // and accepted so
+	f.Add(false, make([]byte, 28), noon.Unix(), uint8(0))            // nothing but a trailer
+	f.Add(false, append(resum(messageV3), 1), noon.Unix(), uint8(0)) // part of a trailer
+	f.Add(false, withSum(messageV3, 0), int64(-1<<63), uint8(0))     // a clock at the end of the world
+	f.Fuzz(func(t *testing.T, six bool, payload []byte, clock int64, mode uint8) {
 		a, err := vrrp.NewAuthenticator(vrrp.Auth{Mode: vrrp.AuthMode(mode % 3), Window: 5 * time.Second}, []vrrp.Key{key(1)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		p, at := packetOf(payload), time.Unix(clock, 0)
+		if six {
+			p = packet6(payload)
+		}
 		adv, skew, err := a.Parse(p, at)
 		if err != nil {
 			if _, ok := errors.AsType[*vrrp.DiscardError](err); !ok {
@@ -152,7 +178,7 @@ func FuzzAuthenticator(f *testing.F) {
 			}
 			return
 		}
-		plain := 8 + 4*len(adv.Addrs)
+		plain := 8 + p.Src.BitLen()/8*len(adv.Addrs)
 		if adv.Version == vrrp.V2 {
 			plain += 8
 		}
