@@ -49,7 +49,7 @@ type Config struct {
 
 // Is6 reports whether the election is held over IPv6: in the family of the first
 // address. Addresses of the other one move with it and are not advertised.
-func (c Config) Is6() bool { return c.Addrs[0].Addr().Is6() }
+func (c Config) Is6() bool { return len(c.Addrs) > 0 && c.Addrs[0].Addr().Is6() }
 
 // MulticastGroup is where a virtual router advertises that is not Unicast.
 func (c Config) MulticastGroup() netip.Addr {

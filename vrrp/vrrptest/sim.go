@@ -14,6 +14,8 @@ import (
 // come out on top. Its seed decides everything.
 type Sim struct {
 	Seed uint64
+	// IPv6 holds the elections over it, for addresses of both families.
+	IPv6 bool
 	// Trace, when not nil, gets a line for every step that is not routine and
 	// for everything that befalls a node.
 	Trace io.Writer
@@ -117,7 +119,7 @@ func (s *sim) observe(st *step) {
 func (s *sim) populate() error {
 	r := s.rand
 	common := vrrp.Config{VRID: 1, Version: vrrp.V3, Interval: pick(r, 100*time.Millisecond, time.Second, time.Second, 3*time.Second)}
-	if r.IntN(5) == 0 {
+	if r.IntN(5) == 0 && !s.IPv6 {
 		common.Version, common.Interval = vrrp.V2, pick(r, time.Second, 2*time.Second)
 	}
 	mixedIntervals := common.Version == vrrp.V3 && r.IntN(4) == 0
@@ -126,6 +128,9 @@ func (s *sim) populate() error {
 	for i := range 2 + r.IntN(4) {
 		c := common
 		c.Priority = pick(r, 100, 150, uint8(2+r.IntN(253)), uint8(2+r.IntN(253)))
+		if s.IPv6 {
+			c.Addrs = append(c.Addrs, virtual6)
+		}
 		c.Addrs = append(c.Addrs, virtual)
 		if mixedIntervals {
 			c.Interval = pick(r, 500*time.Millisecond, time.Second, 2*time.Second)

@@ -32,6 +32,20 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// A tenth as many over IPv6, where nothing but the addresses is different.
+func TestSim6(t *testing.T) {
+	first, last := uint64(1), uint64(100)
+	if *seed != 0 {
+		first, last = *seed, *seed
+	}
+	t.Parallel()
+	for s := first; s <= last; s++ {
+		runSeed(t, "TestSim6", func(trace io.Writer) error {
+			return vrrptest.Sim{Seed: s, IPv6: true, Trace: trace}.Run()
+		})
+	}
+}
+
 func TestSimWithSeedsThatFailedOnce(t *testing.T) {
 	for _, s := range failedOnce {
 		runSeed(t, "TestSim", ofSim(s))

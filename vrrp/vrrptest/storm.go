@@ -7,8 +7,12 @@ import (
 	"ngha/vrrp"
 )
 
-// virtual is the address that all nodes of a world share.
-var virtual = netip.MustParsePrefix("198.51.100.100/32")
+// virtual is the address that all nodes of a world share; virtual6 is another one
+// in some worlds.
+var (
+	virtual  = netip.MustParsePrefix("198.51.100.100/32")
+	virtual6 = netip.MustParsePrefix("2001:db8::100/128")
+)
 
 // fault is something that befalls a network.
 type fault struct {

@@ -80,6 +80,9 @@ func (w *world) add(name string, c vrrp.Config) *node {
 		addr:  netip.AddrFrom4([4]byte{198, 51, 100, byte(len(w.nodes) + 1)}),
 		cfg:   c,
 	}
+	if c.Is6() {
+		n.addr = netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 15: byte(len(w.nodes) + 1)})
+	}
 	w.nodes = append(w.nodes, n)
 	return n
 }
