@@ -411,3 +411,18 @@ func TestDisabledIPv6IsNamedWithItsCure(t *testing.T) {
 		})
 	}
 }
+
+// What keepalived 2.2.7 put on a wire, from 02:00:00:00:00:01, where IPv6 is not
+// forwarded.
+func TestNeighborAdvertisementIsKeepaliveds(t *testing.T) {
+	const at = "\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00"
+	want := "\x60\x00\x00\x00\x00\x20\x3a\xff" + at + "\xff\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01" +
+		"\x88\x00\xf7\x2c\x20\x00\x00\x00" + at + "\x02\x01\x02\x00\x00\x00\x00\x01"
+	got, err := claim(netip.MustParseAddr("2001:db8::100"), mac{2, 0, 0, 0, 0, 1}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]byte(want), got); diff != "" {
+		t.Errorf("advertisement (-keepalived +ngha):\n%s", diff)
+	}
+}
