@@ -85,10 +85,11 @@ func (m *Master) spawn(ctx context.Context, d *Dump) (err error) {
 }
 
 // Supervisable returns why ngha cannot watch over an nginx started with n and
-// the configuration d: one that leaves the foreground, or has no master.
+// the configuration d: one that leaves the foreground, or has no master, or logs
+// to what it cannot open.
 func (n Nginx) Supervisable(d *Dump) error {
 	_, err := n.foreground(d)
-	return err
+	return errors.Join(err, n.openableLogs(d))
 }
 
 func (n Nginx) foreground(d *Dump) (bool, error) {
