@@ -22,6 +22,8 @@ const (
 	exitUsage      = 2 // a command line or a configuration that does not hold; nothing was done
 	exitGivenUp    = 3 // nginx could not be kept running
 	exitNotApplied = 4 // reload, upgrade: nginx goes on with the configuration it had
+
+	exitAborted = 128 + 6 // a crash, or SIGABRT; a shell says the same of one that was killed by it
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -74,6 +75,13 @@ func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 	// Go's own exit code for a crash is that of an invalid configuration, after
 	// which nobody starts ngha anew. So it is to be killed by a signal instead.
 	debug.SetTraceback("crash")
+	aborted := make(chan os.Signal, 1)
+	signal.Notify(aborted, syscall.SIGABRT)
+	go func() {
+		<-aborted
+		say(stderr, stacks())
+		os.Exit(exitAborted)
+	}()
 	manager, err := notify.FromEnvironment()
 	if err != nil {
 		return fail(exitFailed, err)
@@ -94,6 +102,16 @@ func supervise(c config.Config, prepare []string, stderr io.Writer) error {
 		return fail(exitGivenUp, err)
 	}
 	return fail(exitFailed, err)
+}
+
+// maxStacks is how much is said of where a process hangs.
+const maxStacks = 1 << 20
+
+// stacks says where every goroutine is, for whoever sent SIGABRT, as a watchdog
+// does. Go's own handler takes ten seconds and more.
+func stacks() string {
+	b := make([]byte, maxStacks)
+	return fmt.Sprintf("ngha: aborted\n%s\n", b[:runtime.Stack(b, true)])
 }
 
 func runNode(c config.Config, manager *notify.Socket, log *logbuf.Writer, terminal bool, prepare []string, sigs <-chan os.Signal) error {
