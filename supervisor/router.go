@@ -83,13 +83,14 @@ func (v *virtualRouter) run(ctx context.Context) error {
 // watch tells the router of its interface until stop is called.
 func (v *virtualRouter) watch() (stop func()) {
 	spec := lan.Spec{
-		Interface: v.config.Interface,
-		VRID:      v.config.VRRP.VRID,
-		Addrs:     v.config.VRRP.Addrs,
-		Interval:  v.config.VRRP.Interval,
-		Multicast: v.peers == nil,
-		LinkLocal: v.config.LinkLocalPeers(),
-		Logger:    v.log,
+		Interface:  v.config.Interface,
+		VRID:       v.config.VRRP.VRID,
+		VirtualMAC: v.config.VirtualMAC,
+		Addrs:      v.config.VRRP.Addrs,
+		Interval:   v.config.VRRP.Interval,
+		Multicast:  v.peers == nil,
+		LinkLocal:  v.config.LinkLocalPeers(),
+		Logger:     v.log,
 	}
 	stop, err := v.network.Watch(spec, lan.Sink{
 		Up: func(p *lan.Port) {

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"fmt"
+	"net"
 	"slices"
 
 	"github.com/google/nftables"
@@ -80,6 +81,33 @@ func (b *Bridge) LoseVRRP(from, to *Host, percent int) *Fault {
 		b.rule(from, to, append(isVRRP(unix.ETH_P_IP, ipv4Protocol), atRandom(percent)...)...),
 		b.rule(from, to, append(isVRRP(unix.ETH_P_IPV6, ipv6NextHeader), atRandom(percent)...)...),
 	)
+}
+
+// FilterAnnouncements drops what says unasked where an address is, gratuitous ARP
+// or neighbor advertisements, as switches do that take it for an attack.
+func (b *Bridge) FilterAnnouncements(address string) *Fault {
+	b.lab.t.Helper()
+	addr, err := parseAddr(address)
+	if err != nil {
+		b.lab.t.Fatalf("filter announcements: %v", err)
+	}
+	etherType, at, everyone := uint16(unix.ETH_P_ARP), uint32(14), "ff:ff:ff:ff:ff:ff" // the sender's address
+	if addr.Is6() {
+		etherType, at, everyone = unix.ETH_P_IPV6, 40+8, "33:33:00:00:00:01" // the target, in ICMPv6
+	}
+	to, err := net.ParseMAC(everyone)
+	if err != nil {
+		b.lab.t.Fatalf("filter announcements: %v", err)
+	}
+	return b.addFault([]expr.Any{
+		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(etherType)},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: at, Len: uint32(len(addr.AsSlice()))},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: addr.AsSlice()},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: 0, Len: 6},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: to},
+		&expr.Verdict{Kind: expr.VerdictDrop},
+	})
 }
 
 // rule drops frames that go from one host's port to another's and meet match.

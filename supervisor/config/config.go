@@ -56,14 +56,15 @@ type Check struct {
 
 // VirtualRouter is one virtual router and what surrounds it.
 type VirtualRouter struct {
-	Name      string
-	Interface string   // "": the one whose network holds the first address
-	Peers     []string // addresses or host names; empty: multicast
-	Release   bool     // unhealthy: release instead of last-resort
-	Group     string   // of virtual routers that move together; "": none
-	KeysFile  string   // where Keys come from, to be read again; "": the environment
-	Keys      []vrrp.Key
-	VRRP      vrrp.Config // with Auth there are Keys
+	Name       string
+	Interface  string   // "": the one whose network holds the first address
+	VirtualMAC bool     // the addresses are not at the interface's own MAC address
+	Peers      []string // addresses or host names; empty: multicast
+	Release    bool     // unhealthy: release instead of last-resort
+	Group      string   // of virtual routers that move together; "": none
+	KeysFile   string   // where Keys come from, to be read again; "": the environment
+	Keys       []vrrp.Key
+	VRRP       vrrp.Config // with Auth there are Keys
 }
 
 // Hook is a command that is run for states.

@@ -168,6 +168,13 @@ var routerKeys = keys[VirtualRouter]{
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Addrs = d.addresses(n) },
 	},
 	{
+		name: "virtual_mac", value: "false", help: "true: the addresses are not at the interface's own MAC address but at the virtual router's, 00-00-5E-00-01-VRID",
+		read: func(d *decoder, n *node, v *VirtualRouter) {
+			w, _ := d.word(n, "answer", "false", "true")
+			v.VirtualMAC = w == "true"
+		},
+	},
+	{
 		name: "priority", value: "100", flag: "priority", arg: "N", help: "2-254; the healthy node with the highest becomes active",
 		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Priority = d.priority(n) },
 	},

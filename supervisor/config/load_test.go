@@ -40,6 +40,7 @@ virtual_routers:
   - name: web
     vrid: 51
     interface: eth0
+    virtual_mac: true
     addresses: [198.51.100.100, 198.51.100.101/24]
     priority: 200
     interval: 300ms
@@ -104,7 +105,7 @@ func exampleConfig() config.Config {
 		},
 		VirtualRouters: []config.VirtualRouter{
 			{
-				Name: "web", Interface: "eth0", Peers: []string{"198.51.100.3", "web-2"}, Release: true, Group: "edge",
+				Name: "web", Interface: "eth0", VirtualMAC: true, Peers: []string{"198.51.100.3", "web-2"}, Release: true, Group: "edge",
 				Keys: []vrrp.Key{{ID: 2, Secret: bytes.Repeat([]byte{0x0f}, 32)}, {ID: 1, Secret: []byte("sixteen bytes and another sixteen.")}},
 				VRRP: vrrp.Config{
 					VRID: 51, Version: vrrp.V3, Priority: 200, Interval: 300 * time.Millisecond, Failback: vrrp.Failback{After: 30 * time.Second}, Unicast: true, Checksum: vrrp.MessageOnly,

@@ -18,29 +18,29 @@ const (
 // ignores the reply form for an entry younger than a second. An interface without
 // Ethernet addresses needs none.
 func (p *Port) Announce() error {
-	from := *p.mac.Load()
-	if from == (mac{}) {
+	if *p.mac.Load() == (mac{}) {
 		return nil
 	}
 	router, err := p.routes()
 	errs := []error{err}
 	for _, a := range p.addrs {
-		if err := p.announce(a.Addr(), from, router); err != nil {
+		if err := p.announce(a.Addr(), router); err != nil {
 			errs = append(errs, fmt.Errorf("announce %s on %s: %w", a.Addr(), p.name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (p *Port) announce(a netip.Addr, from mac, router bool) error {
+func (p *Port) announce(a netip.Addr, router bool) error {
+	index, from := p.home(a), p.hardware(a)
 	if a.Is4() {
-		return p.arp.shout(p.index, from, a, everyone, a)
+		return p.arp.shout(index, from, a, everyone, a)
 	}
 	b, err := claim(a, from, router)
 	if err != nil {
 		return err
 	}
-	return p.arp.send(b, linkTo(p.index, etherIPv6, allNodesMAC))
+	return p.arp.send(b, linkTo(index, etherIPv6, allNodesMAC))
 }
 
 // routes tells whether the interface forwards IPv6, and so whether what is said
@@ -49,7 +49,7 @@ func (p *Port) announce(a netip.Addr, from mac, router bool) error {
 func (p *Port) routes() (bool, error) {
 	for _, a := range p.addrs {
 		if a.Addr().Is6() {
-			return p.requests.forwards(p.index)
+			return p.requests.forwards(p.home(a.Addr()))
 		}
 	}
 	return false, nil

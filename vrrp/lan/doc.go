@@ -58,6 +58,18 @@
 // that setting. Neighbors that hear now one and now the other would take the node
 // for a router that ceased to be one, again and again.
 //
+// # Virtual MAC addresses
+//
+// On demand the addresses are at the MAC address that RFC 9568 reserves for the
+// virtual router, so that clients need not hear that one has moved; switches learn
+// it from the advertisements. A Port then makes a macvlan interface for each family
+// of its addresses, which is deleted with it and is up only while it has them. What
+// the node sends from such an address leaves by the interface below, with that
+// one's MAC address: clients do not care. For the two to live side by side both need
+// arp_ignore 1, arp_announce 2, no arp_filter, and no strict rp_filter. What the
+// interface below had before is restored with the last Port. It is noted in the
+// alias of the macvlan interface, where it outlives a killed process.
+//
 // # Namespaces
 //
 // A socket belongs for ever to the network namespace of the thread which
@@ -69,6 +81,7 @@
 // # Limits
 //
 // What is longer than the interface's MTU does not leave: no advertisement is
-// sent in fragments. The settings arp_ignore, arp_announce, rp_filter and proxy_arp
-// are left as the administrator has them.
+// sent in fragments. Without virtual MAC addresses the
+// settings arp_ignore, arp_announce, rp_filter and proxy_arp are left as the
+// administrator has them.
 package lan

@@ -137,6 +137,8 @@ func parseLink(data []byte) (*link, error) {
 		switch a.Attr.Type {
 		case unix.IFLA_IFNAME:
 			l.name = unix.ByteSliceToString(a.Value)
+		case unix.IFLA_IFALIAS:
+			l.face = strings.HasPrefix(unix.ByteSliceToString(a.Value), faceMark)
 		case unix.IFLA_ADDRESS:
 			if len(a.Value) == len(l.mac) {
 				l.mac = mac(a.Value)

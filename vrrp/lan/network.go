@@ -270,9 +270,12 @@ func (n *Network) holder(a *address) *watcher {
 }
 
 // matters tells whether u, which was not applied yet, can change where anybody
-// belongs: what is and stays a virtual address cannot.
+// belongs: what is and stays a virtual address, or an interface for some, cannot.
 func (n *Network) matters(u update) bool {
-	if u.addr == nil || !u.addr.tagged {
+	if u.addr == nil {
+		return u.gone || !u.link.face
+	}
+	if !u.addr.tagged {
 		return true
 	}
 	at := slices.IndexFunc(n.table.addrs, u.addr.same)

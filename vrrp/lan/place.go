@@ -28,7 +28,7 @@ func choose(s Spec, t *table, held *place) (place, error) {
 	var own []address // of the node, on any interface
 	for _, a := range t.addrs {
 		mine := held != nil && a.index == held.index && slices.Contains(held.addrs, a.local)
-		if !a.tagged && !mine {
+		if !a.tagged && !mine && !t.links[a.index].face {
 			own = append(own, a)
 		}
 	}

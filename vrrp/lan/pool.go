@@ -3,6 +3,7 @@ package lan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -46,12 +47,13 @@ func take[T closer](p *pool, k key, open func() (T, error)) (T, error) {
 	return t, nil
 }
 
-// give gives back what take returned for each of the keys.
+// give gives back what take returned for each of the keys, the last one first:
+// what was opened later may need what was opened before.
 func (p *pool) give(keys ...key) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
-	for _, k := range keys {
+	for _, k := range slices.Backward(keys) {
 		s := p.shares[k]
 		if s.users--; s.users > 0 {
 			continue

@@ -25,6 +25,7 @@ type Port struct {
 	member   *member
 	arp      *socket
 	requests *requests
+	faces    *faces // nil: the addresses are at the interface's own MAC address
 
 	held   atomic.Bool         // the addresses are ours to have
 	mac    atomic.Pointer[mac] // the Network keeps it up to date
@@ -35,16 +36,23 @@ type Port struct {
 // is one of the virtual addresses and carries our tag.
 func (n *Network) open(s Spec, at place) (*Port, error) {
 	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), pool: &n.pool}
-	hardware := n.table.links[at.index].mac
-	p.mac.Store(&hardware)
-	if err := p.join(n.log, s.Multicast); err != nil {
+	l := n.table.links[at.index]
+	p.mac.Store(&l.mac)
+	err := p.join(n.log, s.Multicast)
+	if err == nil && s.VirtualMAC {
+		err = p.openFaces(l)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s for vrid %d: %w", at.name, s.VRID, err), p.Close())
+	}
+	if p.faces != nil {
+		n.table.learn(p.faces)
 	}
 	for _, a := range n.table.addrs {
 		if a.index != at.index || !a.tagged || !s.virtual(a.local.Addr()) {
 			continue
 		}
-		if err := p.remove(a.local); err != nil {
+		if err := p.requests.remove(a.index, a.local); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 		s.logger().Info("leftover address removed", "iface", at.name, "vrid", s.VRID, "address", a.local)
@@ -109,7 +117,7 @@ func (p *Port) Lost() uint64 { return p.member.lost.Load() }
 func (p *Port) WritePacket(w vrrp.Packet) error {
 	err := net.ErrClosed // others may still have use for the socket
 	if !p.closed.Load() {
-		err = p.segment.wire.write(p.source, w)
+		err = p.sender(w.Dst).write(p.source, w)
 	}
 	if err != nil {
 		return fmt.Errorf("send to %s on %s: %w", w.Dst, p.name, err)
@@ -124,9 +132,14 @@ func (p *Port) Acquire() error {
 		return fmt.Errorf("acquire on %s: %w", p.name, net.ErrClosed)
 	}
 	p.held.Store(true)
+	if p.faces != nil {
+		if err := p.faces.show(); err != nil {
+			return err
+		}
+	}
 	var errs []error
 	for _, a := range p.addrs {
-		if err := p.requests.install(p.index, a, p.lease); err != nil {
+		if err := p.requests.install(p.home(a.Addr()), a, p.lease); err != nil {
 			errs = append(errs, fmt.Errorf("add %s to %s: %w", a, p.name, err))
 		}
 	}
@@ -141,6 +154,9 @@ func (p *Port) Release() error {
 	for _, a := range p.addrs {
 		errs = append(errs, p.remove(a))
 	}
+	if p.faces != nil {
+		errs = append(errs, p.faces.hide())
+	}
 	return errors.Join(errs...)
 }
 
@@ -148,14 +164,15 @@ func (p *Port) remove(a netip.Prefix) error {
 	if p.closed.Load() {
 		return fmt.Errorf("remove %s from %s: %w", a, p.name, net.ErrClosed)
 	}
-	if err := p.requests.remove(p.index, a); err != nil {
+	if err := p.requests.remove(p.home(a.Addr()), a); err != nil {
 		return fmt.Errorf("remove %s from %s: %w", a, p.name, err)
 	}
 	return nil
 }
 
 // Close ends Packets and all that the Port can do. It leaves the addresses
-// alone. A second Close does nothing.
+// alone, but for those at a virtual MAC address, which goes. A second Close does
+// nothing.
 func (p *Port) Close() error {
 	if p.closed.Swap(true) {
 		return nil
@@ -164,13 +181,16 @@ func (p *Port) Close() error {
 	if p.member != nil {
 		err = p.segment.leave(p.member)
 	}
+	if p.faces != nil {
+		err = errors.Join(err, p.faces.close())
+	}
 	return errors.Join(err, p.pool.give(p.shares...))
 }
 
 // setMAC is the Network's word that the interface has another hardware address.
 // Clients must learn it at once where it serves a virtual address.
 func (p *Port) setMAC(hardware mac, log *slog.Logger) {
-	if old := p.mac.Swap(&hardware); *old == hardware || !p.held.Load() {
+	if old := p.mac.Swap(&hardware); *old == hardware || !p.held.Load() || p.faces != nil {
 		return
 	}
 	if err := p.Announce(); err != nil {

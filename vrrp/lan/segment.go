@@ -24,14 +24,19 @@ type wire interface {
 	// read gives deliver every packet that comes until there is an error, after
 	// close net.ErrClosed. A packet's payload lasts until deliver returns.
 	read(deliver func(vrrp.Packet)) error
-	// write sends p's payload to p.Dst from the source, and does not wait.
-	write(source netip.Addr, p vrrp.Packet) error
+	sender
 	// admit has the kernel drop what is for none of these.
 	admit(vrids) error
 	// join makes the interface a member of VRRP's multicast group, which leave
 	// ends.
 	join() error
 	leave() error
+}
+
+// sender is how they leave it.
+type sender interface {
+	// write sends p's payload to p.Dst from the source, and does not wait.
+	write(source netip.Addr, p vrrp.Packet) error
 	close() error
 }
 

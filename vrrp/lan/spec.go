@@ -30,6 +30,9 @@ type Spec struct {
 	// must be for Multicast and for peers with such addresses, instead of one
 	// that is valid everywhere.
 	LinkLocal bool
+	// VirtualMAC has the addresses at the virtual router's own MAC address, on a
+	// macvlan interface that is made for it, instead of the interface's.
+	VirtualMAC bool
 	// Logger is told what degrades and what was cleaned up; nil discards.
 	Logger *slog.Logger
 }

@@ -20,6 +20,7 @@ type link struct {
 	up       bool // as the administrator wants it
 	running  bool // it has carrier and its driver says it works
 	loopback bool
+	face     bool // made for a virtual MAC address
 }
 
 // address is one address of an interface.
@@ -111,7 +112,7 @@ func (t *table) fitting(a netip.Addr) []fit {
 	var fits []fit
 	for _, own := range t.addrs {
 		l, ok := t.links[own.index]
-		if !ok || l.loopback || own.tagged || own.network.IsSingleIP() || !own.network.Contains(a) {
+		if !ok || l.loopback || l.face || own.tagged || own.network.IsSingleIP() || !own.network.Contains(a) {
 			continue
 		}
 		if !slices.ContainsFunc(fits, func(f fit) bool { return f.link.index == l.index }) {

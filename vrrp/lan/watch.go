@@ -82,7 +82,7 @@ func (w *watcher) forget() {
 
 // holder tells whether a is an address of w's Port.
 func (w *watcher) holder(a *address) bool {
-	return w.port != nil && a.index == w.port.index && slices.Contains(w.port.addrs, a.local)
+	return w.port != nil && w.port.has(a)
 }
 
 func (w *watcher) due(now time.Time) bool { return !w.again.IsZero() && !now.Before(w.again) }
@@ -94,7 +94,7 @@ func (w *watcher) relisted(n *Network) {
 	if p == nil || p != w.port || !p.held.Load() {
 		return
 	}
-	if slices.ContainsFunc(p.addrs, func(a netip.Prefix) bool { return !n.table.has(p.index, a) }) {
+	if slices.ContainsFunc(p.addrs, func(a netip.Prefix) bool { return !n.table.has(p.home(a.Addr()), a) }) {
 		w.tell(w.sink.AddressRemoved)
 	}
 }
@@ -110,6 +110,9 @@ func (w *watcher) settle(n *Network) {
 	err = whyNoIPv6(err)
 	if err == nil && w.port != nil {
 		reason := w.port.differs(at)
+		if reason == nil && w.port.faces != nil {
+			reason = w.port.faces.missing(&n.table)
+		}
 		if reason == nil {
 			w.port.setMAC(n.table.links[at.index].mac, w.log)
 			return

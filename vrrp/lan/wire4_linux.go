@@ -18,9 +18,13 @@ const tos = 0xc0
 
 // wire4 is IPv4's wire.
 type wire4 struct {
-	index   int
-	in, out *socket
+	index int
+	in    *socket
+	out4
 }
+
+// out4 sends through one interface.
+type out4 struct{ out *socket }
 
 // openWire4 opens the wire of an interface. At first it hears nothing.
 func openWire4(index int) (*wire4, error) {
@@ -34,6 +38,14 @@ func openWire4(index int) (*wire4, error) {
 	if err != nil {
 		return nil, err
 	}
+	out, err := openOut4(index)
+	if err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return &wire4{index, in, out}, nil
+}
+
+func openOut4(index int) (out4, error) {
 	// Of protocol IPPROTO_RAW it hears nothing, ICMP errors included.
 	// IP_RECVERR makes the kernel report packets for which the queue of the
 	// interface had no room.
@@ -45,10 +57,7 @@ func openWire4(index int) (*wire4, error) {
 			setsockopt(fd, unix.SOL_IP, unix.IP_MULTICAST_LOOP, 0),
 			setsockopt(fd, unix.SOL_IP, unix.IP_RECVERR, 1))
 	})
-	if err != nil {
-		return nil, errors.Join(err, in.close())
-	}
-	return &wire4{index, in, out}, nil
+	return out4{out}, err
 }
 
 func (w *wire4) read(deliver func(vrrp.Packet)) error {
@@ -91,7 +100,7 @@ func parseIPv4(b []byte) (p vrrp.Packet, ok bool) {
 	}, true
 }
 
-func (w *wire4) write(source netip.Addr, p vrrp.Packet) error {
+func (w out4) write(source netip.Addr, p vrrp.Packet) error {
 	head := ipv4.Header{
 		Version:  ipv4.Version,
 		Len:      ipv4.HeaderLen,
@@ -128,4 +137,5 @@ func (w *wire4) membership(option int) error {
 	return nil
 }
 
-func (w *wire4) close() error { return errors.Join(w.in.close(), w.out.close()) }
+func (w out4) close() error   { return w.out.close() }
+func (w *wire4) close() error { return errors.Join(w.in.close(), w.out4.close()) }

@@ -13,8 +13,15 @@ import (
 
 // wire6 is IPv6's wire.
 type wire6 struct {
-	index   int
-	in, out *socket
+	index int
+	in    *socket
+	out6
+}
+
+// out6 sends through one interface.
+type out6 struct {
+	zone uint32
+	out  *socket
 }
 
 // openWire6 opens the wire of an interface. At first it hears nothing.
@@ -30,6 +37,14 @@ func openWire6(index int) (*wire6, error) {
 	if err != nil {
 		return nil, err
 	}
+	out, err := openOut6(index)
+	if err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return &wire6{index, in, out}, nil
+}
+
+func openOut6(index int) (out6, error) {
 	// As with IPv4: it sends whole packets, hears nothing, and is told when there
 	// was no room. What is longer than the interface's MTU does not leave.
 	out, err := openSocket("ip6", unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_RAW, func(fd int) error {
@@ -40,10 +55,7 @@ func openWire6(index int) (*wire6, error) {
 			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_MULTICAST_LOOP, 0),
 			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_RECVERR, 1))
 	})
-	if err != nil {
-		return nil, errors.Join(err, in.close())
-	}
-	return &wire6{index, in, out}, nil
+	return out6{uint32(index), out}, err
 }
 
 func (w *wire6) read(deliver func(vrrp.Packet)) error {
@@ -79,9 +91,9 @@ func cameIn6(control []byte) (dst netip.Addr, hops uint8, index int) {
 	return dst, hops, index
 }
 
-func (w *wire6) write(source netip.Addr, p vrrp.Packet) error {
+func (w out6) write(source netip.Addr, p vrrp.Packet) error {
 	b := append(ip6Header(source, p.Dst, tos, vrrp.Protocol, len(p.Payload)), p.Payload...)
-	return w.out.send(b, &unix.SockaddrInet6{Addr: p.Dst.As16(), ZoneId: uint32(w.index)})
+	return w.out.send(b, &unix.SockaddrInet6{Addr: p.Dst.As16(), ZoneId: w.zone})
 }
 
 func (w *wire6) admit(set vrids) error {
@@ -103,4 +115,5 @@ func (w *wire6) membership(option int) error {
 	return nil
 }
 
-func (w *wire6) close() error { return errors.Join(w.in.close(), w.out.close()) }
+func (w out6) close() error   { return w.out.close() }
+func (w *wire6) close() error { return errors.Join(w.in.close(), w.out6.close()) }

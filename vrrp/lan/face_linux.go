@@ -1,0 +1,212 @@
+package lan
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// virtualMAC is the address that RFC 9568 section 7.3 reserves for a virtual
+// router: 00-00-5E-00-01-VRID, and 00-00-5E-00-02-VRID with IPv6.
+func virtualMAC(ipv6 bool, vrid uint8) mac {
+	block := byte(1)
+	if ipv6 {
+		block = 2
+	}
+	return mac{0x00, 0x00, 0x5e, 0x00, block, vrid}
+}
+
+// parent is an interface on which virtual routers have MAC addresses of their
+// own. They share it.
+type parent struct {
+	link
+	handle   *netlink.Handle
+	requests *requests
+
+	before, made devconf // its settings as they were, and with faces
+	arpFilter    bool    // all interfaces have one, which no setting of one undoes
+}
+
+// faceMark begins the alias of a face. The parent's settings follow which are to
+// be restored: the kernel keeps them where an ngha is killed.
+const faceMark = "virtual MAC; before it "
+
+// openParent must be called in the network namespace of r and of l; what it
+// returns may be used anywhere, for as long as r.
+func openParent(l link, r *requests) (*parent, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	p := &parent{link: l, handle: h, requests: r}
+	if err := p.look(); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("settings of %s: %w", l.name, err)
+	}
+	return p, nil
+}
+
+// look finds out which settings there were before the faces, those included that
+// a killed ngha left.
+func (p *parent) look() error {
+	all, err := devconfOfAll()
+	if err != nil {
+		return err
+	}
+	if p.before, err = p.requests.devconf(p.index); err != nil {
+		return err
+	}
+	left, err := p.faces()
+	if err != nil {
+		return err
+	}
+	for _, l := range left {
+		note := strings.TrimPrefix(l.Attrs().Alias, faceMark)
+		if p.before, err = parseDevconf(note); err != nil {
+			return fmt.Errorf("alias of %s, %q: %w", l.Attrs().Name, l.Attrs().Alias, err)
+		}
+	}
+	p.made, p.arpFilter = p.before.forFace(all), all.arpFilter != 0
+	return nil
+}
+
+// faces are those that p has, whoever made them.
+func (p *parent) faces() ([]netlink.Link, error) {
+	all, err := p.handle.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	return slices.DeleteFunc(all, func(l netlink.Link) bool {
+		return l.Attrs().ParentIndex != p.index || !strings.HasPrefix(l.Attrs().Alias, faceMark)
+	}), nil
+}
+
+// close restores the settings, unless another ngha has faces here. It is no error
+// when the interface is gone.
+func (p *parent) close() error {
+	defer p.handle.Close()
+	left, err := p.faces()
+	if err == nil && len(left) == 0 {
+		err = p.requests.restoreDevconf(p.index, p.before, p.made)
+	}
+	if err != nil {
+		return fmt.Errorf("restore the settings of %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// face is the macvlan interface by which a virtual router has its virtual MAC
+// address. It is there as long as the Port, and up only while it has the
+// addresses: a Backup must not receive what is sent to that MAC address, nor
+// answer for it (RFC 9568 section 6.4.2).
+type face struct {
+	index    int
+	ipv6     bool
+	hardware mac
+	link     netlink.Link
+	handle   *netlink.Handle
+}
+
+// faceName fits the 15 characters of an interface's name as long as the parent's
+// index has no more than seven digits.
+func faceName(m mac, parent int) string {
+	return fmt.Sprintf("v%d-%d.%d", m[5], m[4], parent)
+}
+
+// open makes the face of a virtual router. One that was left is replaced.
+func (p *parent) open(ipv6 bool, vrid uint8) (*face, error) {
+	hardware := virtualMAC(ipv6, vrid)
+	wrap := func(err error) error {
+		return fmt.Errorf("give %s the virtual MAC address %v: %w", p.name, net.HardwareAddr(hardware[:]), err)
+	}
+	if p.arpFilter && !ipv6 {
+		return nil, wrap(errors.New("net.ipv4.conf.all.arp_filter is on, so that nobody would get an answer: set it to 0"))
+	}
+	name := faceName(hardware, p.index)
+	if err := p.clear(name); err != nil {
+		return nil, wrap(err)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = name, p.index, hardware[:]
+	if err := p.handle.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}); err != nil {
+		return nil, wrap(fmt.Errorf("add macvlan %s: %w", name, err))
+	}
+	l, err := p.handle.LinkByName(name)
+	if err != nil {
+		return nil, wrap(fmt.Errorf("find %s: %w", name, err))
+	}
+	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, handle: p.handle}
+	if err := p.furnish(f); err != nil {
+		return nil, errors.Join(wrap(err), f.close())
+	}
+	return f, nil
+}
+
+// clear deletes the face of that name which a killed ngha has left.
+func (p *parent) clear(name string) error {
+	l, err := p.handle.LinkByName(name)
+	if _, none := errors.AsType[netlink.LinkNotFoundError](err); none {
+		return nil
+	}
+	if err == nil && strings.HasPrefix(l.Attrs().Alias, faceMark) {
+		err = p.handle.LinkDel(l)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
+	}
+	return nil
+}
+
+// furnish makes the settings by which f and its parent do not speak for each
+// other.
+func (p *parent) furnish(f *face) error {
+	name := f.link.Attrs().Name
+	if err := f.handle.LinkSetAlias(f.link, faceMark+p.before.String()); err != nil {
+		return fmt.Errorf("mark %s: %w", name, err)
+	}
+	// It has the addresses that it is given, and no others.
+	if err := f.handle.LinkSetIP6AddrGenMode(f.link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
+		return fmt.Errorf("keep %s from IPv6 addresses of its own: %w", name, err)
+	}
+	if f.ipv6 {
+		return nil
+	}
+	for index, of := range map[int]string{f.index: name, p.index: p.name} {
+		if err := p.requests.setDevconf(index, p.made); err != nil {
+			return fmt.Errorf("set %s of %s: %w", p.made, of, err)
+		}
+	}
+	return nil
+}
+
+// up lets the face receive and answer.
+func (f *face) up() error {
+	if err := f.handle.LinkSetUp(f.link); err != nil {
+		return fmt.Errorf("set %s up: %w", f.link.Attrs().Name, err)
+	}
+	return nil
+}
+
+// down ends that. It is no error when the face is gone.
+func (f *face) down() error {
+	if err := f.handle.LinkSetDown(f.link); err != nil && !errors.Is(err, syscall.ENODEV) {
+		return fmt.Errorf("set %s down: %w", f.link.Attrs().Name, err)
+	}
+	return nil
+}
+
+// close deletes the face, and the addresses with it. It is no error when it is
+// gone.
+func (f *face) close() error {
+	if err := f.handle.LinkDel(f.link); err != nil && !errors.Is(err, syscall.ENODEV) {
+		return fmt.Errorf("delete %s: %w", f.link.Attrs().Name, err)
+	}
+	return nil
+}

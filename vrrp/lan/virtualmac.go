@@ -1,0 +1,135 @@
+package lan
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+)
+
+// faces are what a Port has for its virtual MAC addresses.
+type faces struct {
+	list []*face
+	out  sender      // multicast, by the face of the election's family
+	up   atomic.Bool // they have the addresses
+}
+
+// openFaces makes a face for each family of the virtual addresses.
+func (p *Port) openFaces(l link) error {
+	on, err := share(p, key{"parent of faces", p.index}, func() (*parent, error) { return openParent(l, p.requests) })
+	if err != nil {
+		return err
+	}
+	p.faces = new(faces)
+	for _, a := range p.addrs {
+		if p.face(a.Addr()) != nil {
+			continue
+		}
+		f, err := on.open(a.Addr().Is6(), p.vrid)
+		if err != nil {
+			return err
+		}
+		p.faces.list = append(p.faces.list, f)
+	}
+	speaking := p.face(p.addrs[0].Addr())
+	if p.source.Is6() {
+		p.faces.out, err = openOut6(speaking.index)
+	} else {
+		p.faces.out, err = openOut4(speaking.index)
+	}
+	return err
+}
+
+// face is the one that has an address, nil: the interface itself has it.
+func (p *Port) face(a netip.Addr) *face {
+	if p.faces == nil {
+		return nil
+	}
+	for _, f := range p.faces.list {
+		if f.ipv6 == a.Is6() {
+			return f
+		}
+	}
+	return nil
+}
+
+// home is the interface that has a virtual address, by its index.
+func (p *Port) home(a netip.Addr) int {
+	if f := p.face(a); f != nil {
+		return f.index
+	}
+	return p.index
+}
+
+// hardware is the MAC address that clients find a virtual address at.
+func (p *Port) hardware(a netip.Addr) mac {
+	if f := p.face(a); f != nil {
+		return f.hardware
+	}
+	return *p.mac.Load()
+}
+
+// has tells whether it is a virtual address that a is about, where it belongs.
+func (p *Port) has(a *address) bool {
+	return slices.Contains(p.addrs, a.local) && a.index == p.home(a.local.Addr())
+}
+
+// learn takes in faces of which the kernel's notice is still to come.
+func (t *table) learn(f *faces) {
+	for _, face := range f.list {
+		t.apply(update{link: &link{index: face.index, name: face.link.Attrs().Name, mac: face.hardware, face: true}})
+	}
+}
+
+// sender is by which way a packet leaves. Advertisements to the group come from
+// the virtual MAC address (RFC 9568 section 7.3), from which switches learn where
+// it is, as long as it is here.
+func (p *Port) sender(dst netip.Addr) sender {
+	if p.faces != nil && dst.IsMulticast() && p.faces.up.Load() {
+		return p.faces.out
+	}
+	return p.segment.wire
+}
+
+// show sets the faces up.
+func (f *faces) show() error {
+	f.up.Store(true)
+	for _, face := range f.list {
+		if err := face.up(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hide sets them down.
+func (f *faces) hide() error {
+	f.up.Store(false)
+	var errs []error
+	for _, face := range f.list {
+		errs = append(errs, face.down())
+	}
+	return errors.Join(errs...)
+}
+
+// missing names a face that somebody has deleted, nil: there is none.
+func (f *faces) missing(t *table) error {
+	for _, face := range f.list {
+		if _, ok := t.links[face.index]; !ok {
+			return fmt.Errorf("interface %s, which has the virtual MAC address, was deleted", face.link.Attrs().Name)
+		}
+	}
+	return nil
+}
+
+func (f *faces) close() error {
+	var errs []error
+	if f.out != nil {
+		errs = append(errs, f.out.close())
+	}
+	for _, face := range f.list {
+		errs = append(errs, face.close())
+	}
+	return errors.Join(errs...)
+}
