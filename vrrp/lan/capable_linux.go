@@ -22,14 +22,14 @@ func Capable() error {
 	if err != nil {
 		return fmt.Errorf("read own capabilities: %w", err)
 	}
-	if len(lacking(s.effective)) > 0 && len(lacking(s.permitted)) == 0 {
+	if len(lacking(s.effective)) == 0 {
+		return nil
+	}
+	missing := lacking(s.permitted)
+	if len(missing) == 0 {
 		if err := s.raise(); err != nil {
 			return fmt.Errorf("make the permitted capabilities effective: %w", err)
 		}
-		return nil
-	}
-	missing := lacking(s.effective)
-	if len(missing) == 0 {
 		return nil
 	}
 	cure := fmt.Sprintf("run as root, start the container with --cap-add %s, or give the systemd unit AmbientCapabilities=CAP_%s",
