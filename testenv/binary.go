@@ -67,7 +67,7 @@ func buildNgha() (*os.File, error) {
 	}
 	module := strings.TrimSuffix(reflect.TypeFor[Lab]().PkgPath(), "/testenv")
 	args = append(args, module+"/cmd/ngha")
-	if err := noteSources(); err != nil {
+	if _, err := sources(); err != nil {
 		return nil, fmt.Errorf("read the sources: %w", err)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -76,14 +76,26 @@ func buildNgha() (*os.File, error) {
 	return os.Open(path)
 }
 
-// noteSources opens every directory of the module. go test notes what a test
-// opens, and would otherwise repeat a cached result when ngha has changed.
-func noteSources() error {
+// Sources returns the root of the module, for tests that build something of it:
+// go test repeats no cached result of theirs when a source has changed.
+func Sources(t TB) string {
+	t.Helper()
+	root, err := sources()
+	if err != nil {
+		t.Fatalf("read the sources: %v", err)
+	}
+	return root
+}
+
+// sources opens every directory of the module, which is what go test notes, and
+// returns its root.
+func sources() (root string, err error) {
 	mod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
-		return err
+		return "", err
 	}
-	return filepath.WalkDir(filepath.Dir(string(mod)), func(path string, d fs.DirEntry, err error) error {
+	root = filepath.Dir(string(mod))
+	return root, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 1 {
 			return fs.SkipDir
 		}
