@@ -17,7 +17,7 @@ const (
 // alone. It takes as long for one as for 255. A packet too short to name its
 // virtual router is dropped, since a load from beyond the end ends a program
 // with 0.
-func admitting(set vrids, header bool) ([]bpf.RawInstruction, error) {
+func admitting(set vrids, header bool) []bpf.Instruction {
 	program := []bpf.Instruction{bpf.LoadAbsolute{Off: 1, Size: 1}}
 	if header {
 		program = []bpf.Instruction{
@@ -49,5 +49,5 @@ func admitting(set vrids, header bool) ([]bpf.RawInstruction, error) {
 		bpf.RetConstant{Val: 1 << 16},
 		bpf.RetConstant{Val: 0},
 	)
-	return bpf.Assemble(program)
+	return program
 }

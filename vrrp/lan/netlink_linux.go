@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,12 +22,8 @@ const tag = 112
 // ifaProto is the attribute that keeps the tag, since Linux 5.18.
 const ifaProto = 11
 
-// requestTimeout ends the wait for an answer of the kernel, in seconds. It is
-// immediate, but for a kernel that holds its routing lock for somebody else.
-const requestTimeout = 2
-
 // learnByteOrder makes package nl learn the machine's byte order. It does so at
-// its first use otherwise, without a lock, and several Watches may begin at the
+// its first use otherwise, without a lock, and several may begin at the
 // same time.
 var learnByteOrder = sync.OnceFunc(func() { nl.NativeEndian() })
 
@@ -70,22 +67,53 @@ func listOnce() (table, error) {
 
 // subscribe opens a socket to which the kernel sends every change of an
 // interface or an address, in their order.
-func subscribe() (*nl.NetlinkSocket, error) {
-	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+func subscribe() (*socket, error) {
+	var groups uint32
+	for _, g := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR} {
+		groups |= 1 << (g - 1)
+	}
+	s, err := openSocket("netlink", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE, func(fd int) error {
+		return errors.Join(
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer),
+			unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to interfaces and addresses: %w", err)
 	}
 	return s, nil
 }
 
-// receive waits for the next notification and returns what it changes.
-func receive(s *nl.NetlinkSocket) ([]update, error) {
-	messages, from, err := s.Receive()
+// ignoreInstalled has the kernel keep back that addresses were installed or
+// renewed by way of a netlink port, our own: with many virtual routers it would
+// be the most of what there is to hear.
+func ignoreInstalled(s *socket, port uint32) error {
+	const kind, by = 4, 12 // where a message's header has them
+	return s.control(func(fd int) error {
+		return attach(fd, []bpf.Instruction{
+			// A load takes numbers to be big-endian.
+			bpf.LoadAbsolute{Off: kind, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(hostToNetwork(unix.RTM_NEWADDR)), SkipTrue: 3},
+			bpf.LoadAbsolute{Off: by, Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.NativeEndian.Uint32(binary.BigEndian.AppendUint32(nil, port)), SkipTrue: 1},
+			bpf.RetConstant{Val: 0},
+			bpf.RetConstant{Val: ^uint32(0)},
+		})
+	})
+}
+
+// maxNotice is more than the longest message about one interface or address.
+const maxNotice = 64 << 10
+
+// receive waits for the next notification and returns what it changes. b is room
+// for it.
+func receive(s *socket, b []byte) ([]update, error) {
+	n, err := s.read(b)
 	if err != nil {
 		return nil, err
 	}
-	if from.Pid != nl.PidKernel {
-		return nil, nil // some process talks to us
+	messages, err := syscall.ParseNetlinkMessage(b[:n])
+	if err != nil {
+		return nil, fmt.Errorf("notification: %w", err)
 	}
 	var updates []update
 	for _, m := range messages {
@@ -192,124 +220,6 @@ func parseAddress(data []byte) (*address, error) {
 	a.local = netip.PrefixFrom(local, int(head.Prefixlen))
 	a.network = netip.PrefixFrom(peer, int(head.Prefixlen)).Masked()
 	return a, nil
-}
-
-// requests is a socket on which one goroutine after the other asks the kernel
-// for changes of addresses.
-type requests struct {
-	mu     sync.Mutex
-	socket *nl.NetlinkSocket
-	shared map[int]*nl.SocketHandle
-	port   uint32 // its netlink port: notifications name who caused them by it
-}
-
-func openRequests() (*requests, error) {
-	s, err := nl.Subscribe(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("open netlink: %w", err)
-	}
-	port, err := s.GetPid()
-	if err == nil {
-		timeout := unix.Timeval{Sec: requestTimeout}
-		err = errors.Join(s.SetSendTimeout(&timeout), s.SetReceiveTimeout(&timeout))
-	}
-	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open netlink: %w", err)
-	}
-	return &requests{socket: s, shared: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}, port: port}, nil
-}
-
-func (r *requests) close() error {
-	r.socket.Close()
-	return nil
-}
-
-// install adds a to the interface, or renews it, for as many seconds. Of IPv6
-// it answers at once (no duplicate address detection: a predecessor may answer
-// for it still) and is never preferred as the source of a connection.
-func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
-	life := unix.IfaCacheinfo{Valid: seconds, Prefered: seconds}
-	attrs := []*nl.RtAttr{nl.NewRtAttr(ifaProto, []byte{tag})}
-	if a.Addr().Is6() {
-		life.Prefered = 0
-		flags := uint32(unix.IFA_F_NODAD)
-		if a.IsSingleIP() {
-			flags |= unix.IFA_F_NOPREFIXROUTE // there is no network to have one
-		}
-		attrs = append(attrs, nl.NewRtAttr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, flags)))
-	}
-	lifetime := nl.IfaCacheInfo{IfaCacheinfo: life}
-	return r.do(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a,
-		append(attrs, nl.NewRtAttr(unix.IFA_CACHEINFO, lifetime.Serialize()))...)
-}
-
-// remove takes a off the interface. It is no error when it, or the interface,
-// is not there.
-func (r *requests) remove(index int, a netip.Prefix) error {
-	err := r.do(unix.RTM_DELADDR, 0, index, a)
-	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENODEV) {
-		return nil
-	}
-	return err
-}
-
-// do asks for one change of a and waits until it is made.
-func (r *requests) do(kind, flags, index int, a netip.Prefix, attrs ...*nl.RtAttr) error {
-	family := unix.AF_INET
-	if a.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	head := nl.NewIfAddrmsg(family)
-	head.Index = uint32(index)
-	head.Prefixlen = uint8(a.Bits())
-	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
-	req.Sockets = r.shared
-	req.AddData(head)
-	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, a.Addr().AsSlice()))
-	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, a.Addr().AsSlice()))
-	if a.Addr().Is4() && a.Bits() < 31 { // a larger network has a broadcast address
-		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast(a)))
-	}
-	for _, attr := range attrs {
-		req.AddData(attr)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
-}
-
-// broadcast is the last address of a's network.
-func broadcast(a netip.Prefix) []byte {
-	v4 := a.Masked().Addr().As4()
-	last := binary.BigEndian.Uint32(v4[:]) | ^uint32(0)>>a.Bits()
-	return binary.BigEndian.AppendUint32(nil, last)
-}
-
-// forwards tells whether the interface forwards IPv6.
-func (r *requests) forwards(index int) (bool, error) {
-	const ifindex, forwarding = 1, 2 // NETCONFA_IFINDEX, NETCONFA_FORWARDING
-	req := nl.NewNetlinkRequest(unix.RTM_GETNETCONF, 0)
-	req.Sockets = r.shared
-	req.AddRawData([]byte{unix.AF_INET6, 0, 0, 0}) // struct netconfmsg, padded
-	req.AddRawData(nl.NewRtAttr(ifindex, binary.NativeEndian.AppendUint32(nil, uint32(index))).Serialize())
-	messages, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWNETCONF)
-	if err != nil {
-		return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
-	}
-	for _, data := range messages {
-		attrs, err := nl.ParseRouteAttr(data[min(4, len(data)):])
-		if err != nil {
-			return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
-		}
-		for _, a := range attrs {
-			if a.Attr.Type == forwarding && len(a.Value) == 4 {
-				return binary.NativeEndian.Uint32(a.Value) != 0, nil
-			}
-		}
-	}
-	return false, fmt.Errorf("ask whether interface %d forwards IPv6: the kernel does not say", index)
 }
 
 // whyNoIPv6 adds to an error that an interface has no IPv6 what the kernel's

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -159,7 +158,7 @@ func (n *Network) follow(ctx context.Context, woken <-chan struct{}) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(done)
-	defer sub.Close()
+	defer sub.close()
 	wg.Go(func() { read(sub, notices, done) })
 
 	// What changes meanwhile is in the list, or comes as a notice, or both.
@@ -171,7 +170,14 @@ func (n *Network) follow(ctx context.Context, woken <-chan struct{}) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	ignoring := false
 	for {
+		if n.tags && !ignoring {
+			if err := ignoreInstalled(sub, n.port); err != nil {
+				return err
+			}
+			ignoring = true
+		}
 		if next := n.due(); next.IsZero() {
 			timer.Stop()
 		} else {
@@ -198,9 +204,10 @@ func (n *Network) follow(ctx context.Context, woken <-chan struct{}) error {
 }
 
 // read hands on notices until there is an error, the last one.
-func read(sub *nl.NetlinkSocket, notices chan<- notice, done <-chan struct{}) {
+func read(sub *socket, notices chan<- notice, done <-chan struct{}) {
+	b := make([]byte, maxNotice)
 	for {
-		updates, err := receive(sub)
+		updates, err := receive(sub, b)
 		select {
 		case notices <- notice{updates, err}:
 		case <-done:

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,6 +20,9 @@ const (
 	// socketBuffer holds what 255 virtual routers say at one moment, several
 	// times over: a small packet counts as a kilobyte or two.
 	socketBuffer = 2 << 20
+	// gather is how long packets are waited for that come in quick succession: a
+	// tenth of the shortest interval.
+	gather = time.Millisecond
 	// burst is after how many packets a socket that is flooded can be closed.
 	burst = 64
 	// maxPacket is more than the longest advertisement: 255 addresses of IPv6
@@ -71,13 +76,16 @@ func setsockopt(fd, level, option, value int) error {
 }
 
 // setFilter has the kernel drop what is for none of the virtual routers.
-func setFilter(fd int, set vrids, header bool) error {
-	program, err := admitting(set, header)
+func setFilter(fd int, set vrids, header bool) error { return attach(fd, admitting(set, header)) }
+
+// attach has the kernel ask a program what to keep from a socket.
+func attach(fd int, program []bpf.Instruction) error {
+	raw, err := bpf.Assemble(program)
 	if err != nil {
 		return fmt.Errorf("assemble filter: %w", err)
 	}
-	list := make([]unix.SockFilter, len(program))
-	for i, p := range program {
+	list := make([]unix.SockFilter, len(raw))
+	for i, p := range raw {
 		list[i] = unix.SockFilter{Code: p.Op, Jt: p.Jt, Jf: p.Jf, K: p.K}
 	}
 	prog := unix.SockFprog{Len: uint16(len(list)), Filter: &list[0]}
@@ -103,22 +111,20 @@ func (s *socket) control(f func(fd int) error) error {
 }
 
 // receive gives f each packet that comes, with its control messages, until there
-// is an error, after Close net.ErrClosed. What f is given lasts until it returns.
-func (s *socket) receive(f func(b, control []byte, from unix.Sockaddr)) error {
+// is an error, after close net.ErrClosed. What f is given lasts until it returns.
+//
+// A packet that comes soon after another one waits a moment for those behind it:
+// many virtual routers speak one after the other, and to wake for each costs
+// more than to take it.
+func (s *socket) receive(f func(b, control []byte, from syscall.Sockaddr)) error {
 	b, control := make([]byte, maxPacket), make([]byte, maxControl)
+	var last time.Time
 	for {
 		var err error
 		cerr := s.conn.Read(func(fd uintptr) (done bool) {
-			for range burst {
-				n, c, _, from, rerr := unix.Recvmsg(int(fd), b, control, unix.MSG_DONTWAIT)
-				switch {
-				case rerr == nil:
-					f(b[:n], control[:c], from)
-				case errors.Is(rerr, unix.EAGAIN):
-					return false
-				case !errors.Is(rerr, unix.EINTR):
-					err = rerr
-					return true
+			for n := range burst {
+				if err = s.take(int(fd), b, control, f); err != nil {
+					return n > 0 || !errors.Is(err, unix.EAGAIN)
 				}
 			}
 			return true
@@ -126,8 +132,74 @@ func (s *socket) receive(f func(b, control []byte, from unix.Sockaddr)) error {
 		switch {
 		case cerr != nil:
 			return net.ErrClosed // nothing else keeps it from being read
-		case err != nil:
+		case err != nil && !errors.Is(err, unix.EAGAIN):
 			return os.NewSyscallError("recvmsg", err)
+		}
+		now := time.Now()
+		if now.Sub(last) < gather {
+			time.Sleep(gather)
+			now = time.Now()
+		}
+		last = now
+	}
+}
+
+// take gives f one packet, or returns EAGAIN. Package unix would ask with each
+// for the protocol of the socket.
+func (s *socket) take(fd int, b, control []byte, f func(b, control []byte, from syscall.Sockaddr)) error {
+	for {
+		n, c, _, from, err := syscall.Recvmsg(fd, b, control, unix.MSG_DONTWAIT)
+		switch err {
+		case nil:
+			f(b[:n], control[:c], from)
+			return nil
+		case unix.EINTR:
+		default:
+			return err
+		}
+	}
+}
+
+// read waits for one message of the kernel's own and returns its length. After
+// close the error is net.ErrClosed.
+func (s *socket) read(b []byte) (n int, err error) {
+	if cerr := s.conn.Read(func(fd uintptr) (done bool) {
+		n, err = fromKernel(int(fd), b)
+		return !errors.Is(err, unix.EAGAIN)
+	}); errors.Is(cerr, os.ErrDeadlineExceeded) {
+		return 0, cerr
+	} else if cerr != nil {
+		return 0, net.ErrClosed
+	}
+	return n, os.NewSyscallError("recvfrom", err)
+}
+
+// readWithin is read for a message that is there already, as a rule. It waits no
+// longer than the limit.
+func (s *socket) readWithin(b []byte, limit time.Duration) (n int, err error) {
+	err = s.control(func(fd int) (err error) {
+		n, err = fromKernel(fd, b)
+		return err
+	})
+	if !errors.Is(err, unix.EAGAIN) {
+		return n, err
+	}
+	if err := s.file.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return 0, err
+	}
+	return s.read(b)
+}
+
+// fromKernel reads the next message that the kernel sent. Processes may send,
+// too.
+func fromKernel(fd int, b []byte) (int, error) {
+	for {
+		n, from, err := unix.Recvfrom(fd, b, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); err != nil || ok && sender.Pid == 0 {
+			return n, err
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -61,7 +62,7 @@ func openOut4(index int) (out4, error) {
 }
 
 func (w *wire4) read(deliver func(vrrp.Packet)) error {
-	return w.in.receive(func(b, control []byte, _ unix.Sockaddr) {
+	return w.in.receive(func(b, control []byte, _ syscall.Sockaddr) {
 		// Before it was bound the socket may have heard other interfaces.
 		if cameIn4(control) != w.index {
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -59,8 +60,8 @@ func openOut6(index int) (out6, error) {
 }
 
 func (w *wire6) read(deliver func(vrrp.Packet)) error {
-	return w.in.receive(func(b, control []byte, from unix.Sockaddr) {
-		src, ok := from.(*unix.SockaddrInet6)
+	return w.in.receive(func(b, control []byte, from syscall.Sockaddr) {
+		src, ok := from.(*syscall.SockaddrInet6)
 		if !ok || len(b) < 2 {
 			return
 		}
