@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -81,32 +82,29 @@ func devconfOfAll() (c devconf, err error) {
 
 // devconf reads the settings of an interface.
 func (r *requests) devconf(index int) (c devconf, err error) {
-	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	head.Index = int32(index)
-	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
-	req.Sockets = r.shared
-	req.AddData(head)
-	messages, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	m, err := r.ask(aboutLink(unix.RTM_GETLINK, 0, index))
 	if err != nil {
 		return devconf{}, err
 	}
-	for _, m := range messages {
-		if len(m) < unix.SizeofIfInfomsg {
-			continue
+	all, err := nested(m[min(unix.SizeofIfInfomsg, len(m)):], unix.IFLA_AF_SPEC, unix.AF_INET, unix.IFLA_INET_CONF)
+	if err != nil {
+		return devconf{}, err
+	}
+	for number, field := range c.fields() {
+		at := 4 * (int(number) - 1)
+		if at+4 > len(all) {
+			return devconf{}, errors.New("the kernel does not tell the interface's IPv4 settings")
 		}
-		all, err := nested(m[unix.SizeofIfInfomsg:], unix.IFLA_AF_SPEC, unix.AF_INET, unix.IFLA_INET_CONF)
-		if err != nil {
-			return devconf{}, err
-		}
-		for number, field := range c.fields() {
-			at := 4 * (int(number) - 1)
-			if at+4 > len(all) {
-				return devconf{}, errors.New("the kernel does not tell the interface's IPv4 settings")
-			}
-			*field = nl.NativeEndian().Uint32(all[at:])
-		}
+		*field = binary.NativeEndian.Uint32(all[at:])
 	}
 	return c, nil
+}
+
+// aboutLink begins a request about an interface.
+func aboutLink(kind, flags uint16, index int) message {
+	m := append(newMessage(kind, flags), unix.AF_UNSPEC, 0, 0, 0) // struct ifinfomsg
+	m = append(m, number(uint32(index))...)
+	return append(m, make([]byte, 8)...)
 }
 
 // nested finds an attribute in attributes; nil: it is not there.
@@ -129,20 +127,13 @@ func nested(b []byte, path ...uint16) ([]byte, error) {
 // setDevconf sets the settings of an interface. Unlike /proc/sys, which
 // containers cannot write to, netlink asks for NET_ADMIN alone.
 func (r *requests) setDevconf(index int, c devconf) error {
-	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	inet := spec.AddRtAttr(unix.AF_INET, nil)
-	conf := inet.AddRtAttr(unix.IFLA_INET_CONF, nil)
-	for number, field := range c.fields() {
-		conf.AddRtAttr(int(number), nl.Uint32Attr(*field))
+	var conf, inet, spec message
+	for kind, field := range c.fields() {
+		conf = conf.attribute(kind, number(*field))
 	}
-	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	head.Index = int32(index)
-	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
-	req.Sockets = r.shared
-	req.AddData(head)
-	req.AddData(spec)
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
+	inet = inet.attribute(unix.IFLA_INET_CONF, conf)
+	spec = spec.attribute(unix.AF_INET, inet)
+	return r.do(aboutLink(unix.RTM_SETLINK, unix.NLM_F_ACK, index).attribute(unix.IFLA_AF_SPEC, spec))
 }
 
 // restoreDevconf undoes what forFace has made of before, but for what somebody

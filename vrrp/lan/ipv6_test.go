@@ -318,25 +318,36 @@ func TestIPv6LeaseEndsByItself(t *testing.T) {
 }
 
 func TestIPv6AddressIsNeverTheSourceOfConnections(t *testing.T) {
-	_, _, h := solo6(t)
+	lab, _, h := solo6(t)
 	must(t, h, func() error {
 		return netlink.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}, Gw: netip.MustParseAddr("2001:db8::fe").AsSlice()})
 	})
-	// Each is closer to what is asked for than the node's own address.
-	p := watch(t, h, named("eth0", vip6, "2001:db8:1::1/128")).port()
-	acquire(t, p)
-	for _, dst := range []string{"2001:db8::101", "2001:db8:1::2", "2001:db8:ffff::1"} {
+	source := func(dst string) (host string) {
+		t.Helper()
 		must(t, h, func() error {
 			c, err := net.Dial("udp6", net.JoinHostPort(dst, "9"))
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			if host, _, _ := net.SplitHostPort(c.LocalAddr().String()); host != "2001:db8::1" {
-				t.Errorf("source towards %s is %s, want 2001:db8::1", dst, host)
-			}
-			return nil
+			host, _, err = net.SplitHostPort(c.LocalAddr().String())
+			return err
 		})
+		return host
+	}
+	lab.Await("the node's own address to be used", limit, func() error {
+		if from := source("2001:db8::101"); from != "2001:db8::1" {
+			return errFound(from)
+		}
+		return nil
+	})
+	// Each is closer to what is asked for than the node's own address.
+	p := watch(t, h, named("eth0", vip6, "2001:db8:1::1/128")).port()
+	acquire(t, p)
+	for _, dst := range []string{"2001:db8::101", "2001:db8:1::2", "2001:db8:ffff::1"} {
+		if from := source(dst); from != "2001:db8::1" {
+			t.Errorf("source towards %s is %s, want 2001:db8::1", dst, from)
+		}
 	}
 }
 
