@@ -187,19 +187,16 @@ func TestNghaTerminated(t *testing.T) {
 			// Those under way when the address moves may break.
 			result := probe.Stop()
 			t.Log(result)
-			kinds := result.Failures()
-			cut := kinds["reset"] + kinds["cut short"]
-			if result.Failed() > cut || cut > underWay {
-				t.Errorf("%d new connections failed, %d were cut: %v", result.Failed()-cut, cut, result)
+			if result.Failed() > underWay {
+				t.Errorf("%d connections failed, more than can have been under way: %v", result.Failed(), result)
 			}
 		})
 	}
 }
 
 // underWay is how many connections may be under way at once in an HTTP probe of
-// 5 ms on a busy machine. Skew_Time, for which nobody would answer if the address
-// were given up before the successor has it, is three times as long and more, and
-// the attempts of that time would not be cut but find nobody.
+// 5 ms on a busy machine. In Skew_Time, for which nobody would answer if the address
+// were given up before the successor has it, three times as many begin, and more.
 const underWay = 8
 
 // The Active vanishes while its successor reloads: neither is in the other's way.
