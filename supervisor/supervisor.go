@@ -146,7 +146,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 	for _, check := range c.Checks {
 		s.gate.Checks = append(s.gate.Checks, check.Name)
 	}
-	for _, v := range grouped(c.VirtualRouters) {
+	for _, v := range pulsed(grouped(c.VirtualRouters), s.started) {
 		r, err := s.newVirtualRouter(v)
 		if err != nil {
 			return nil, fmt.Errorf("virtual router %s: %w", v.Name, err)

@@ -79,7 +79,7 @@ func (m *Machine) advertise(now time.Time) {
 	if a.acquired.IsZero() || now.Sub(a.acquired) >= renewPause {
 		m.acquire(now)
 	}
-	a.advert = now.Add(m.cfg.Interval)
+	a.advert = m.cfg.inPulse(now.Add(m.cfg.Interval))
 }
 
 // acquire installs the addresses or renews their lease.

@@ -45,6 +45,7 @@ type Config struct {
 	Password Password       // V2 only; default: none
 	Auth     *Auth          // signatures; default: none, and none accepted
 	Grouped  Group          // default: in none
+	Pulse    time.Time      // an instant a whole number of intervals from which to advertise, beside others of the node; default: any will do
 }
 
 // Is6 reports whether the election is held over IPv6: in the family of the first

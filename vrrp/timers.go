@@ -22,6 +22,24 @@ func ActiveDownInterval(v Version, priority uint8, activeAdver time.Duration) ti
 	return 3*activeAdver + SkewTime(v, priority, activeAdver)
 }
 
+// pulseStep is by which part of an interval an advertisement may be early to come
+// closer to the Pulse.
+const pulseStep = 32
+
+// inPulse returns when to advertise where t is an interval after the last time:
+// at t, or a little earlier until the Pulse is reached, but never later. One
+// waking of the processor then serves all virtual routers of the same Pulse.
+func (c Config) inPulse(t time.Time) time.Time {
+	if c.Pulse.IsZero() {
+		return t
+	}
+	past := t.Sub(c.Pulse) % c.Interval
+	if past < 0 {
+		past += c.Interval
+	}
+	return t.Add(-min(past, c.Interval/pulseStep))
+}
+
 // earliest returns the first of the instants that are set; zero when none is.
 func earliest(instants ...time.Time) time.Time {
 	var first time.Time

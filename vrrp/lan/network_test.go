@@ -58,7 +58,10 @@ func TestPortOfAStoppedWatcherIsClosed(t *testing.T) {
 	if len(w.events) > 0 {
 		t.Errorf("told %q", <-w.events)
 	}
-	if got := len(p.segment.members); got != 1 {
+	p.segment.mu.Lock()
+	got := len(p.segment.members)
+	p.segment.mu.Unlock()
+	if got != 1 {
 		t.Errorf("%d ports are open, want one", got)
 	}
 }
