@@ -38,6 +38,8 @@ type setting struct {
 	password  string // of version 2
 	release   string // of Debian, whose keepalived it is; "": this machine's
 	fewer     bool   // keepalived has only the first address
+
+	virtualMAC bool // the addresses are at the virtual router's own
 }
 
 // interval is the Advertisement_Interval: version 2 has no shorter one.
@@ -112,6 +114,9 @@ func (p *pair) setUpNgha() {
 	if p.unicast {
 		n.Peers = []string{p.keepalived.address}
 	}
+	if p.virtualMAC {
+		n.Router += "virtual_mac: true\n"
+	}
 	if p.checksum != "" {
 		n.Router += "checksum: " + p.checksum + "\n"
 	}
@@ -171,6 +176,9 @@ func (p *pair) keepalivedConf() string {
 	line("advert_int %v", p.interval().Seconds())
 	if p.nopreempt {
 		line("nopreempt")
+	}
+	if p.virtualMAC {
+		line("use_vmac")
 	}
 	if p.password != "" {
 		line("authentication {\nauth_type PASS\nauth_pass %s\n}", p.password)
