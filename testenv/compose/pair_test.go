@@ -233,3 +233,11 @@ func survives(t *testing.T, name string, homes map[string]string) {
 func TestPairByEnvironment(t *testing.T) {
 	survives(t, "environment", map[string]string{"198.51.100.100": "a"})
 }
+
+func TestPairByMulticast(t *testing.T) {
+	survives(t, "multicast", map[string]string{"203.0.113.100": "a"})
+}
+
+func TestPairOfWhichBothServe(t *testing.T) {
+	survives(t, "both", map[string]string{"198.18.1.100": "a", "198.18.1.101": "b"})
+}
