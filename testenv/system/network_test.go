@@ -148,13 +148,16 @@ func TestPartitionHeals(t *testing.T) {
 	for name, row := range map[string]struct {
 		priorities [2]int
 		better     int
+		vips       []string
 	}{
-		"the higher priority is better":                     {[2]int{200, 150}, 0},
-		"of equal priorities, the higher address is better": {[2]int{100, 100}, 1},
+		"the higher priority is better":                     {[2]int{200, 150}, 0, []string{vip}},
+		"of equal priorities, the higher address is better": {[2]int{100, 100}, 1, []string{vip}},
+		"likewise over IPv6, with an IPv4 address beside":   {[2]int{100, 100}, 1, []string{vip6, vip}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newLAN(t, 0)
+			s.vips = row.vips
 			hooks := [2]journal{newJournal(s, "a"), newJournal(s, "b")}
 			for i, h := range hooks {
 				m := s.start(s.host(), testenv.Node{Priority: row.priorities[i], Router: "name: web", Config: h.config()})
@@ -164,11 +167,11 @@ func TestPartitionHeals(t *testing.T) {
 				}
 			}
 			s.b.AwaitState("backup")
-			s.watch(vip)
+			s.watch(s.vips...)
 			better, worse := s.nodes[row.better], s.nodes[1-row.better]
 			east := s.lab.Host("east")
-			s.lan.Attach(east, "198.51.100.10/24")
-			s.servesTo(east, vip, s.a)
+			s.lan.Attach(east, "198.51.100.10/24", "2001:db8::10/64")
+			s.servesTo(east, s.vips[0], s.a)
 			s.announcedForLong(s.a)
 
 			s.alone("the nodes are parted", func() {
@@ -176,8 +179,8 @@ func TestPartitionHeals(t *testing.T) {
 					[]*testenv.Host{s.a.Host(), s.client},
 					[]*testenv.Host{s.b.Host(), east},
 				)
-				s.servesTo(east, vip, s.b)
-				s.servesTo(s.client, vip, s.a)
+				s.servesTo(east, s.vips[0], s.b)
+				s.servedBy(s.a)
 				hooks[0].awaitRuns(s, "active", 1)
 				hooks[1].awaitRuns(s, "active", 1)
 				told := hooks[row.better].runs(s, "active")
@@ -187,14 +190,14 @@ func TestPartitionHeals(t *testing.T) {
 				s.settlesOn(better)
 				s.yielded(worse, better, healed)
 				s.capture.Await("the better one to announce itself to those whom the other has misled", limit,
-					testenv.From(better.link), testenv.Announces(vip), testenv.After(healed))
+					testenv.From(better.link), testenv.Announces(s.vips[0]), testenv.After(healed))
 				hooks[row.better].awaitRuns(s, "active", told+1) // what they did may have been undone
 				hooks[1-row.better].awaitLast(s, "backup")
 			})
 			s.contradicted(better)
-			s.servesTo(east, vip, better)
+			s.servesTo(east, s.vips[0], better)
 			s.remains(better, 5)
-			s.servesTo(east, vip, better)
+			s.servesTo(east, s.vips[0], better)
 		})
 	}
 }
@@ -206,8 +209,8 @@ func (s *site) found(m *member, clients ...*testenv.Host) {
 	s.Helper()
 	const bound = 4 * time.Second // it takes less than one; the next announcement of a steady reign comes after a minute
 	for _, c := range clients {
-		s.lab.Await(fmt.Sprintf("%s to know that %s has %s", c, m.name, vip), bound, func() error {
-			if mac := c.Neighbor(vip); mac.String() != m.link.MAC().String() {
+		s.lab.Await(fmt.Sprintf("%s to know that %s has %s", c, m.name, s.vips[0]), bound, func() error {
+			if mac := c.Neighbor(s.vips[0]); mac.String() != m.link.MAC().String() {
 				return fmt.Errorf("it has it at %s", s.lab.Owner(mac))
 			}
 			return nil
@@ -248,7 +251,7 @@ func (s *site) announcedForLong(m *member) {
 	s.Helper()
 	first := s.capture.Await("a reign to begin", limit, testenv.From(m.link), testenv.IsAdvert(vrid)).At
 	s.capture.Await("the last announcement of a takeover", limit,
-		testenv.From(m.link), testenv.Announces(vip), testenv.After(first.Add(4*time.Second)))
+		testenv.From(m.link), testenv.Announces(s.vips[0]), testenv.After(first.Add(4*time.Second)))
 }
 
 // alone declares that while f runs the nodes may not hear each other, so that

@@ -220,12 +220,12 @@ func (s *site) holders(want int) {
 		return nil
 	})
 	// An ARP request is asked every so often: it measures the time.
-	asked := len(s.owners.probe.Result())
+	asked := len(s.owners.probes[vip].Result())
 	s.lab.Await("time to pass", limit, func() error {
 		if n := count(); n != want {
 			s.Fatalf("%d nodes hold the address, want %d", n, want)
 		}
-		if passed := time.Duration(len(s.owners.probe.Result())-asked) * arpPace; passed < 5*s.interval {
+		if passed := time.Duration(len(s.owners.probes[vip].Result())-asked) * arpPace; passed < 5*s.interval {
 			return fmt.Errorf("%v have passed", passed)
 		}
 		return nil

@@ -8,10 +8,10 @@ import (
 	"ngha/testenv"
 )
 
-// ownerLaw watches by ARP that an address has one owner.
+// ownerLaw watches that each of some addresses has one owner.
 type ownerLaw struct {
 	*testing.T
-	probe   *testenv.ARPProbe
+	probes  map[string]*testenv.ARPProbe
 	windows []window
 }
 
@@ -24,11 +24,18 @@ type window struct {
 
 func (w window) covers(at time.Time) bool { return !at.Before(w.from) && !at.After(w.to) }
 
-// newOwnerLaw watches address until the test ends.
-func newOwnerLaw(t *testing.T, from *testenv.Link, address string) *ownerLaw {
+// newOwnerLaw watches addresses until the test ends.
+func newOwnerLaw(t *testing.T, from *testenv.Link, addresses ...string) *ownerLaw {
 	t.Helper()
-	l := &ownerLaw{T: t, probe: from.ProbeARP(address, arpPace)}
-	t.Cleanup(l.judge)
+	l := &ownerLaw{T: t, probes: make(map[string]*testenv.ARPProbe)}
+	for _, a := range addresses {
+		l.probes[a] = from.ProbeARP(a, arpPace)
+	}
+	t.Cleanup(func() {
+		for a, p := range l.probes {
+			l.judge(a, p.Stop().Contested())
+		}
+	})
 	return l
 }
 
@@ -43,18 +50,17 @@ func (l *ownerLaw) during(why string, limit time.Duration, f func()) window {
 	return w
 }
 
-func (l *ownerLaw) judge() {
-	contested := l.probe.Stop().Contested()
+func (l *ownerLaw) judge(address string, contested testenv.ARPResult) {
 	for _, w := range l.windows {
 		inside := where(contested, w.covers)
 		if span := inside.Span(); w.limit > 0 && span > w.limit {
-			l.Errorf("%s: the address had two owners, %v, for %v, want %v at most", w.why, inside[0].Answered, span, w.limit)
+			l.Errorf("%s: %s had two owners, %v, for %v, want %v at most", w.why, address, inside[0].Answered, span, w.limit)
 		}
 	}
 	for _, q := range where(contested, func(at time.Time) bool {
 		return !slices.ContainsFunc(l.windows, func(w window) bool { return w.covers(at) })
 	}) {
-		l.Errorf("at %s the address had two owners: %v", q.At.Format("15:04:05.000"), q.Answered)
+		l.Errorf("at %s %s had two owners: %v", q.At.Format("15:04:05.000"), address, q.Answered)
 	}
 }
 

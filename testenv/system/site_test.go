@@ -93,7 +93,7 @@ func (s *site) populate(configs ...testenv.Node) {
 		m.AwaitHealth("healthy")
 		m.AwaitState("backup")
 	}
-	s.watch(s.vips[0])
+	s.watch(s.vips...)
 }
 
 // newLAN returns a site without nodes. Interval is the Advertisement_Interval
@@ -137,12 +137,13 @@ func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 	return m
 }
 
-// watch begins to ask for an address, by HTTP from the client and by ARP from
-// the watcher. The law of one owner holds from now on.
-func (s *site) watch(address string) {
+// watch begins to ask for addresses, for the first one by HTTP from the client,
+// and by ARP or Neighbor Solicitations for all from the watcher. The law of one
+// owner holds from now on.
+func (s *site) watch(addresses ...string) {
 	s.Helper()
-	s.probe = s.client.ProbeHTTP("http://"+inURL(address)+"/", httpPace)
-	s.owners = newOwnerLaw(s.T, s.watcher, address)
+	s.probe = s.client.ProbeHTTP("http://"+inURL(addresses[0])+"/", httpPace)
+	s.owners = newOwnerLaw(s.T, s.watcher, addresses...)
 }
 
 // wire checks at the end what must hold on every wire.
