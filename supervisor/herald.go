@@ -121,12 +121,11 @@ func (s *Supervisor) endLimit() time.Duration { return s.config.Nginx.Shutdown +
 func (s *Supervisor) sentence() string {
 	st := s.Status()
 	sentence, _ := Summary(st)
-	switch n := len(st.Warnings); n {
-	case 0:
-	case 1:
+	if n := len(st.Warnings); n > 0 {
 		sentence += "; warning: " + st.Warnings[0]
-	default:
-		sentence += fmt.Sprintf("; %d warnings, see `ngha status`", n)
+		if n > 1 {
+			sentence += fmt.Sprintf("; and %d more in `ngha status`", n-1)
+		}
 	}
 	return sentence
 }

@@ -1,6 +1,7 @@
 package unit_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,6 +60,18 @@ func TestPackage(t *testing.T) {
 	if err := h.serves(); err != nil || h.property("ActiveState") != "active" || h.run("systemctl is-active nginx || true") == "active" {
 		t.Errorf("after nginx was configured anew: %v", err)
 	}
+
+	// So do those who rotate its logs.
+	h.run("mv /var/log/nginx/access.log /var/log/nginx/access.log.1 && invoke-rc.d nginx rotate")
+	h.await("nginx to log anew", func() error {
+		if err := h.serves(); err != nil {
+			return err
+		}
+		if out := h.run("cat /var/log/nginx/access.log"); out == "" {
+			return errors.New("nothing logged")
+		}
+		return nil
+	})
 
 	// Removed, with nginx that a killed ngha has left, and purged.
 	h.run("mkdir -p /etc/systemd/system/ngha.service.d")

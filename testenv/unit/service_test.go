@@ -39,6 +39,8 @@ func (h *host) status() string {
 func TestService(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
+	// ngha itself tells how long an end may take.
+	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=500ms\n")
 	h.serve(router)
 	if err := h.serves(); err != nil { // since it is up
 		t.Error(err)
@@ -62,9 +64,15 @@ func TestService(t *testing.T) {
 	if out, code := h.try("systemctl reload ngha"); code == 0 {
 		t.Errorf("a reload of nonsense: %s", out)
 	}
-	if got := h.property("ActiveState"); got != "active" || !strings.Contains(h.status(), "nonsense") {
-		t.Errorf("after a reload of nonsense it is %s, %s", got, h.status())
+	if got := h.property("ActiveState"); got != "active" {
+		t.Errorf("after a reload of nonsense it is %s", got)
 	}
+	h.await("the status to tell of it", func() error {
+		if got := h.status(); !strings.Contains(got, "nonsense") {
+			return errors.New(got)
+		}
+		return nil
+	})
 	h.write("/etc/nginx/conf.d/site.conf", site)
 
 	// A worker that is killed for the memory it uses is replaced, and that is all.
@@ -97,6 +105,30 @@ func TestService(t *testing.T) {
 	}
 	if left := h.Nginx(); len(left) > 0 || h.property("Result") != "success" {
 		t.Errorf("after the stop there are %v; result %s", left, h.property("Result"))
+	}
+}
+
+// A stop that ngha does not heed is one of nginx as well.
+func TestStopOfAHangingServiceLeavesNothing(t *testing.T) {
+	t.Parallel()
+	h := boot(t)
+	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=1s\n")
+	h.serve(router)
+	h.await("the address", h.holds)
+	// systemd has a process go on that it wants to end.
+	h.run("pid=" + h.property("MainPID") + "; kill -s STOP $pid; (while kill -s STOP $pid; do :; done) >/dev/null 2>&1 &\nsystemctl stop ngha")
+	if left := h.Nginx(); len(left) > 0 || h.property("Result") != "timeout" {
+		t.Errorf("after the stop there are %v; result %s", left, h.property("Result"))
+	}
+	h.await("the address to be gone", func() error {
+		if h.holds() == nil {
+			return errors.New("it is there")
+		}
+		return nil
+	})
+	h.run("systemctl start ngha")
+	if err := h.serves(); err != nil {
+		t.Error(err)
 	}
 }
 
