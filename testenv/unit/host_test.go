@@ -73,7 +73,7 @@ func boot(t *testing.T) *host {
 	}
 	// systemd wants to make cgroups and mounts; ngha's unit has capabilities of
 	// its own, of which an engine grants few.
-	args := []string{"run", "--detach", "--rm", "--network", "none", "--security-opt", "seccomp=unconfined",
+	args := []string{"run", "--detach", "--rm", "--network", "none", "--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--security-opt", "seccomp=unconfined",
 		"--tmpfs", "/run", "--tmpfs", "/run/lock", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup"}
 	for _, c := range []string{"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "IPC_LOCK"} {
 		args = append(args, "--cap-add", c)

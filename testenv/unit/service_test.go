@@ -18,6 +18,17 @@ const router = `virtual_routers:
   - {name: web, vrid: 71, addresses: [` + vip + `], interval: 300ms}
 `
 
+// everything is what wants capabilities and system calls, but for realtime: an
+// engine's control group allows none.
+const everything = `virtual_routers:
+  - {name: web, vrid: 71, addresses: [` + vip + `, "2001:db8::100"], interval: 300ms, virtual_mac: true}
+checks:
+  - {name: link, link: eth0}
+  - {name: program, exec: [/bin/true]}
+hooks:
+  - {on: [active], exec: [/bin/touch, /run/active]}
+`
+
 func (h *host) load() *testenv.Load {
 	h.Helper()
 	return h.StartLoad("http://"+own+"/", testenv.Clients{New: 100, KeepAlive: 5, Think: 10 * time.Millisecond, Downloads: 3})
@@ -41,7 +52,7 @@ func TestService(t *testing.T) {
 	h := boot(t)
 	// ngha itself tells how long an end may take.
 	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=500ms\n")
-	h.serve(router)
+	h.serve(everything)
 	if err := h.serves(); err != nil { // since it is up
 		t.Error(err)
 	}
@@ -52,6 +63,7 @@ func TestService(t *testing.T) {
 		}
 		return nil
 	})
+	h.run("test -e /run/active")
 	if out := h.run("systemctl show --value --property Result --property NRestarts ngha"); out != "success\n0" && out != "0\nsuccess" {
 		t.Errorf("result and restarts %q", out)
 	}
