@@ -223,6 +223,20 @@ func TestBrokenConfigurationIsNotTriedAgain(t *testing.T) {
 	if err := h.serves(); err != nil {
 		t.Error(err)
 	}
+	// A restart with settings that do not hold leaves what serves.
+	h.write("/etc/ngha/ngha.yaml", "nonsense: yes\n")
+	if out, code := h.try("systemctl restart ngha"); code == 0 {
+		t.Errorf("it was restarted with nonsense: %s", out)
+	}
+	if err := h.serves(); err != nil {
+		t.Error(err)
+	}
+	h.write("/etc/ngha/ngha.yaml", "")
+	h.run("systemctl start ngha")
+	if all := h.Nginx(); len(all) != 3 {
+		t.Errorf("there are %v of nginx, not all of one master", all)
+	}
+
 	// The journal is a socket, which nginx cannot open.
 	h.write("/etc/nginx/conf.d/journal.conf", "access_log /dev/stdout;\n")
 	if out, code := h.try("ngha reload"); code == 0 || !strings.Contains(out, "journal.conf:1: nginx cannot open /dev/stdout") {
