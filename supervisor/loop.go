@@ -201,9 +201,7 @@ func (s *Supervisor) observe(ev health.Event) {
 		return
 	}
 	s.log.Info("health changed", "state", verdict.State.String(), "reason", verdict.Reason)
-	for _, v := range s.routers {
-		v.router.SetStanding(v.standing(verdict))
-	}
+	s.standings.judge(verdict)
 }
 
 // end makes the loop return; the first cause counts.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ngha/supervisor/config"
-	"ngha/supervisor/health"
 	"ngha/supervisor/hook"
 	"ngha/supervisor/status"
 	"ngha/vrrp"
@@ -28,10 +27,12 @@ type virtualRouter struct {
 	keys    *keyring   // nil: no keys, or not from a file
 	log     *slog.Logger
 	iface   atomic.Pointer[string] // the interface in use; nil: none
+	steady  func(time.Time)        // told from when on the interface is to be relied on
 }
 
 func (s *Supervisor) newVirtualRouter(c config.VirtualRouter) (*virtualRouter, error) {
 	v := &virtualRouter{config: c, network: s.network, log: s.log.With("vrid", c.VRRP.VRID)}
+	v.steady = func(from time.Time) { s.standings.relyOn(v, from) }
 	o := &router.Options{
 		Logger:       v.log,
 		Keys:         c.Keys,
@@ -104,6 +105,7 @@ func (v *virtualRouter) watch() (stop func()) {
 			v.log.Warn("interface not usable", "err", reason)
 			v.router.Detach(reason)
 		},
+		Steady:         v.steady,
 		AddressRemoved: v.router.AddressRemoved,
 		Suspended:      v.router.Suspended,
 	})
@@ -113,20 +115,6 @@ func (v *virtualRouter) watch() (stop func()) {
 		return func() {}
 	}
 	return stop
-}
-
-// standing is what a verdict allows this virtual router.
-func (v *virtualRouter) standing(verdict health.Verdict) vrrp.Standing {
-	switch verdict.State {
-	case health.Starting:
-		return vrrp.Pending
-	case health.Healthy, health.Repairing:
-		return vrrp.Healthy
-	}
-	if v.config.Release {
-		return vrrp.Out
-	}
-	return vrrp.LastResort
 }
 
 // warnings are what a person should know of v.

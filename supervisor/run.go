@@ -14,7 +14,6 @@ import (
 	"ngha/supervisor/metrics"
 	"ngha/supervisor/realtime"
 	"ngha/supervisor/reap"
-	"ngha/vrrp"
 	"ngha/vrrp/lan"
 )
 
@@ -88,9 +87,7 @@ func (s *Supervisor) serve() (stop func()) {
 // startRouters runs the virtual routers. stop ends their reigns, all at the
 // same time, and returns when no address is left.
 func (s *Supervisor) startRouters() (stop func()) {
-	for _, v := range s.routers {
-		v.router.SetStanding(vrrp.Pending) // here, and not where it could come after the first verdict
-	}
+	s.standings.judge(s.gate.Verdict())
 	return s.spawn(func(ctx context.Context) {
 		following, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var follower sync.WaitGroup

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ngha/nginxctl"
-	"ngha/vrrp"
 )
 
 // ending is why the loop returned.
@@ -47,9 +46,7 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 	stopHurry := s.spawn(func(ctx context.Context) { s.hurry(ctx, sigs, master, terminate) })
 
 	if s.ending.outside || master == nil { // nobody is accepted any more: nothing to wait for
-		for _, v := range s.routers {
-			v.router.SetStanding(vrrp.Out)
-		}
+		s.standings.leave()
 		s.closeCustody()
 	}
 	s.stopRouters()

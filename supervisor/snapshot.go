@@ -79,6 +79,7 @@ func (s *Supervisor) Status() status.Status {
 		st.VirtualRouters = append(st.VirtualRouters, v.status())
 		st.Warnings = append(st.Warnings, v.warnings()...)
 	}
+	st.Warnings = append(st.Warnings, s.standings.warnings()...)
 	if rivals := s.rivals.Load(); rivals != nil {
 		st.Warnings = append(st.Warnings, *rivals...)
 	}

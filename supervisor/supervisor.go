@@ -57,19 +57,20 @@ func Serves(command []string) bool { return nginxctl.Serves(command) }
 
 // Supervisor runs one node: its nginx and its virtual routers.
 type Supervisor struct {
-	config   config.Config
-	options  Options
-	log      *slog.Logger
-	started  time.Time
-	children *reap.Children
-	hooks    *hook.Runner
-	network  *lan.Network // of all routers
-	routers  []*virtualRouter
-	reloads  reloads
-	sessions sessions
-	retired  retirees
-	watcher  *nginxctl.Watcher // of nginx's files
-	herald   *herald
+	config    config.Config
+	options   Options
+	log       *slog.Logger
+	started   time.Time
+	children  *reap.Children
+	hooks     *hook.Runner
+	network   *lan.Network // of all routers
+	routers   []*virtualRouter
+	standings standings
+	reloads   reloads
+	sessions  sessions
+	retired   retirees
+	watcher   *nginxctl.Watcher // of nginx's files
+	herald    *herald
 
 	// Written by the loop for others to read.
 	snapshot atomic.Pointer[snapshot]
@@ -153,6 +154,7 @@ func New(c config.Config, o *Options) (*Supervisor, error) {
 		}
 		s.routers = append(s.routers, r)
 	}
+	s.standings.routers = s.routers
 	bind(s.routers)
 	s.publish()
 	return s, nil

@@ -88,6 +88,39 @@ func (s *site) explains(m *member, names ...string) {
 
 // The configuration waits for an interface that is not there yet, or for the
 // one among several; nginx need not.
+// A loose cable: the node whose link comes and goes does not take the addresses
+// each time, as long as another node has them.
+func TestLinkThatComesAndGoesIsNotPreferred(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	var back time.Time
+	for range 3 {
+		s.a.link.PortDown()
+		s.a.AwaitState("initialize")
+		s.settlesOn(s.b)
+		back = time.Now()
+		s.a.link.PortUp()
+		s.a.AwaitState("backup")
+	}
+	s.a.AwaitStatus("warned of the link", func(status testenv.Status) error {
+		for _, w := range status.Warnings {
+			if strings.Contains(w, "eth0 was lost again and again") {
+				return nil
+			}
+		}
+		return fmt.Errorf("warnings: %q", status.Warnings)
+	})
+	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	const unsteady = 4 * time.Second // after the third time
+	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
+	if waited := claims[0].At.Sub(back); waited < unsteady {
+		t.Errorf("a took over %v after its link was back for the third time, want at least %v", waited, unsteady)
+	}
+	if status, err := s.a.Status(); err != nil || len(status.Warnings) > 0 {
+		t.Errorf("warnings are left: %q, %v", status.Warnings, err)
+	}
+}
+
 func TestNodeStartsBeforeItsInterface(t *testing.T) {
 	const elsewhere = "203.0.113.1"
 	for name, row := range map[string]struct {

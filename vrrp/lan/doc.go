@@ -7,6 +7,9 @@
 // the process, and hands each one a Port whenever its interface can be used: it
 // exists, is up, has carrier, and has an address of its own. It never polls.
 //
+// A link that is lost is told at once, as is its return. Where that happens again
+// and again, Steady tells until when the link is not to be relied on.
+//
 // # Many virtual routers
 //
 // What can be shared is: there is one subscription to the kernel's

@@ -223,8 +223,8 @@ func read(sub *socket, notices chan<- notice, done <-chan struct{}) {
 func (n *Network) due() time.Time {
 	var next time.Time
 	for _, w := range n.all() {
-		if !w.again.IsZero() && (next.IsZero() || w.again.Before(next)) {
-			next = w.again
+		if d := w.deadline(); !d.IsZero() && (next.IsZero() || d.Before(next)) {
+			next = d
 		}
 	}
 	return next

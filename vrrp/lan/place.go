@@ -38,10 +38,10 @@ func choose(s Spec, t *table, held *place) (place, error) {
 		}
 	}
 	if !l.up {
-		return place{}, fmt.Errorf("interface %s is down: ip link set %[1]s up", l.name)
+		return place{}, linkError(fmt.Sprintf("interface %s is down: ip link set %[1]s up", l.name))
 	}
 	if !l.running {
-		return place{}, fmt.Errorf("interface %s has no carrier", l.name)
+		return place{}, linkError(fmt.Sprintf("interface %s has no carrier", l.name))
 	}
 	p := place{index: l.index, name: l.name}
 	if s.any6() {
@@ -63,6 +63,11 @@ func choose(s Spec, t *table, held *place) (place, error) {
 	}
 	return p, nil
 }
+
+// linkError says that an interface is there, and down.
+type linkError string
+
+func (e linkError) Error() string { return string(e) }
 
 // interfaceIn finds the one interface that s asks for.
 func (s Spec) interfaceIn(t *table) (link, error) {

@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -23,6 +24,10 @@ type Sink struct {
 	// must be given up. It is called at the start too, when there is none at
 	// once, and again whenever the reason changes.
 	Down func(reason error)
+	// Steady says, before Up, until when the interface's link, which has been lost
+	// again and again lately, is not to be relied on: another node should be
+	// preferred. Zero, it is to be relied on again.
+	Steady func(from time.Time)
 	// AddressRemoved says that a virtual address, which the Port holds, was
 	// taken off the interface by somebody else, or by the kernel since its
 	// lease has ended.
@@ -32,6 +37,9 @@ type Sink struct {
 }
 
 func (k Sink) withDefaults() Sink {
+	if k.Steady == nil {
+		k.Steady = func(time.Time) {}
+	}
 	if k.AddressRemoved == nil {
 		k.AddressRemoved = func() {}
 	}
@@ -55,7 +63,8 @@ type watcher struct {
 	settled bool
 	port    *Port     // handed over and not taken back, or nil
 	reason  string    // the last one told
-	again   time.Time // when to settle without a notice; zero: never
+	again   time.Time // when to try once more to open one; zero: never
+	flaps   flaps
 }
 
 // stop keeps the sink from being called.
@@ -85,7 +94,18 @@ func (w *watcher) holder(a *address) bool {
 	return w.port != nil && w.port.has(a)
 }
 
-func (w *watcher) due(now time.Time) bool { return !w.again.IsZero() && !now.Before(w.again) }
+// deadline is when to settle without a notice; zero: never.
+func (w *watcher) deadline() time.Time {
+	if w.again.IsZero() || !w.flaps.until.IsZero() && w.flaps.until.Before(w.again) {
+		return w.flaps.until
+	}
+	return w.again
+}
+
+func (w *watcher) due(now time.Time) bool {
+	d := w.deadline()
+	return !d.IsZero() && !now.Before(d)
+}
 
 // relisted takes in a table that was listed anew.
 func (w *watcher) relisted(n *Network) {
@@ -102,6 +122,9 @@ func (w *watcher) relisted(n *Network) {
 // settle compares the place that there is with the one that is used.
 func (w *watcher) settle(n *Network) {
 	w.settled = true
+	if w.flaps.over(time.Now()) {
+		w.tell(func() { w.sink.Steady(time.Time{}) })
+	}
 	var held *place
 	if w.port != nil && w.port.held.Load() {
 		held = &w.port.place
@@ -120,6 +143,9 @@ func (w *watcher) settle(n *Network) {
 		w.down(reason)
 	}
 	if err != nil {
+		if _, lost := errors.AsType[linkError](err); lost && w.port != nil {
+			w.flaps.lost(time.Now())
+		}
 		w.down(err)
 		return
 	}
@@ -134,7 +160,12 @@ func (w *watcher) up(n *Network, at place) {
 		return
 	}
 	w.port, w.reason, w.again = p, "", time.Time{}
-	if !w.tell(func() { w.sink.Up(p) }) {
+	if !w.tell(func() {
+		if until := w.flaps.back(time.Now()); !until.IsZero() {
+			w.sink.Steady(until)
+		}
+		w.sink.Up(p)
+	}) {
 		w.port = nil
 		if err := p.Close(); err != nil {
 			w.log.Warn("port not closed", "err", err)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -243,5 +244,53 @@ func TestWatchRefusesWhatNoInterfaceCanMend(t *testing.T) {
 		if _, err := NewNetwork(nil).Watch(s, Sink{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestUnsteadyLinkIsTold loses the link as often as it takes: the loss itself is
+// told at once each time, and so is the Port.
+func TestUnsteadyLinkIsTold(t *testing.T) {
+	_, h := solo(t)
+	n := NewNetwork(nil)
+	w := &watched{t: t, events: make(chan event, 1000), network: n}
+	steady := make(chan time.Time, 1000)
+	unwatch, err := n.Watch(spec(vip), Sink{
+		Up:     func(p *Port) { w.events <- event{up: p} },
+		Down:   func(reason error) { w.events <- event{down: reason} },
+		Steady: func(from time.Time) { steady <- from },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(unwatch)
+	w.run(h)
+	w.port()
+	flap := func() {
+		t.Helper()
+		h.Links()[0].PortDown()
+		w.first("no carrier")
+		h.Links()[0].PortUp()
+		w.port()
+	}
+	told := func() time.Time {
+		t.Helper()
+		select {
+		case from := <-steady:
+			return from
+		case <-time.After(limit):
+			t.Fatal("nothing was told")
+		}
+		panic("unreachable")
+	}
+	flap()
+	if len(steady) > 0 {
+		t.Errorf("lost once, and to be relied on from %v", <-steady)
+	}
+	flap()
+	if from := told(); !from.After(time.Now().Add(-limit)) {
+		t.Errorf("lost twice, and to be relied on from %v", from)
+	}
+	if from := told(); !from.IsZero() {
+		t.Errorf("told %v, want that it is to be relied on again", from)
 	}
 }
