@@ -15,9 +15,9 @@ const (
 // SlowPath is a location of every node's whose answer takes two seconds.
 const SlowPath = "/slow"
 
-// slowAnswer is made of memory: nginx's workers may not be let into the folders
-// of a test.
-func slowAnswer() string {
+// SlowLocation is SlowPath in nginx's configuration. It is made of memory: nginx's
+// workers may not be let into the folders of a test.
+func SlowLocation() string {
 	return fmt.Sprintf(`location = %s { set $k "%s"; set $m "%s"; limit_rate 32k; return 200 $m; }`,
 		SlowPath, strings.Repeat("slow", 256), strings.Repeat("$k", 64))
 }
@@ -64,7 +64,7 @@ func (l *Lab) nginxText(h *Host, name, server string) string {
 	}
 	return strings.NewReplacer(
 		"ERRORLOG", l.nginxLog(name), "LISTEN", listen, "NAME", h.name,
-		"SLOW", slowAnswer(), "SERVER", server, "STATUS", statusSocket,
+		"SLOW", SlowLocation(), "SERVER", server, "STATUS", statusSocket,
 	).Replace(nginxConf)
 }
 

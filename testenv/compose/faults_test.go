@@ -167,3 +167,34 @@ func (p *pair) rewrite(old, new string) (undo func()) {
 	write(after)
 	return func() { write(string(before)) }
 }
+
+// underLoad kills nginx's master again and again under many new connections, with
+// the engine's own seccomp profile and NET_ADMIN alone.
+func (p *pair) underLoad() {
+	p.Helper()
+	undo := p.rewrite("location / ", testenv.SlowLocation()+" location / ")
+	if _, err := p.a.Exec("ngha", "reload"); err != nil {
+		p.Fatal(err)
+	}
+	load := p.Client().StartLoad("http://198.51.100.100/", testenv.Clients{New: 500, KeepAlive: 10, Think: 10 * time.Millisecond, Downloads: 5})
+	for range 3 {
+		load.Await(200)
+		before := p.a.Guest().NginxMaster()
+		p.signal(before, unix.SIGKILL)
+		p.lab.Await("another master", awaitLimit, func() error {
+			if now := p.a.Guest().NginxMaster(); len(now) != 1 || now[0] == before[0] {
+				return fmt.Errorf("there are %v", now)
+			}
+			return nil
+		})
+	}
+	load.Await(200)
+	r := load.Stop()
+	if r.All().Failed() > 0 {
+		p.Errorf("nginx's master killed under load: %v", r)
+	} else {
+		p.Logf("nginx's master killed under load: %v", r)
+	}
+	undo()
+	p.current()
+}

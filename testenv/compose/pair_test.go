@@ -142,7 +142,9 @@ func (p *pair) survive() {
 
 func TestPairByEnvironment(t *testing.T) {
 	t.Parallel()
-	newPair(t, "environment", map[string]string{"198.51.100.100": "a"}).survive()
+	p := newPair(t, "environment", map[string]string{"198.51.100.100": "a"})
+	p.survive()
+	p.underLoad()
 }
 
 func TestPairByMulticast(t *testing.T) {
