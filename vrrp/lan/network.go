@@ -261,7 +261,7 @@ func (n *Network) update(updates []update) {
 	}
 	for w, p := range lost {
 		if p == w.port {
-			w.tell(w.sink.AddressRemoved)
+			p.removed()
 		}
 	}
 }

@@ -19,6 +19,7 @@ type Port struct {
 	vrid  uint8
 	lease uint32 // seconds
 
+	log      *slog.Logger
 	pool     *pool
 	shares   []key // what of the pool is to be given back
 	segment  *segment
@@ -27,15 +28,20 @@ type Port struct {
 	requests *requests
 	faces    *faces // nil: the addresses are at the interface's own MAC address
 
-	held   atomic.Bool         // the addresses are ours to have
+	held      atomic.Bool // the addresses are ours to have
+	installed atomic.Bool // ... and all are there, as far as is known: their leases need but be renewed
+	leases    []message   // that renew them; constant once installed
+	missing   func()      // tells the receiver that addresses are not there
+
 	mac    atomic.Pointer[mac] // the Network keeps it up to date
 	closed atomic.Bool
 }
 
 // open opens a Port at a place and removes what a killed run left there: what
 // is one of the virtual addresses and carries our tag.
-func (n *Network) open(s Spec, at place) (*Port, error) {
-	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), pool: &n.pool}
+// missing is told when addresses that it has installed are not there any more.
+func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
+	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), log: s.logger().With("vrid", s.VRID), pool: &n.pool, missing: missing}
 	l := n.table.links[at.index]
 	p.mac.Store(&l.mac)
 	err := p.join(n.log, s.Multicast)
@@ -125,8 +131,9 @@ func (p *Port) WritePacket(w vrrp.Packet) error {
 	return nil
 }
 
-// Acquire installs the virtual addresses, and renews the lease of those that
-// are installed. It tries them all.
+// Acquire installs the virtual addresses, and tries them all. Where they are
+// installed it has their leases renewed, in a moment, together with those of
+// others; should that fail the receiver is told by AddressRemoved.
 func (p *Port) Acquire() error {
 	if p.closed.Load() {
 		return fmt.Errorf("acquire on %s: %w", p.name, net.ErrClosed)
@@ -137,19 +144,47 @@ func (p *Port) Acquire() error {
 			return err
 		}
 	}
+	if p.installed.Load() {
+		p.requests.renew(p)
+		return nil
+	}
 	var errs []error
+	var leases []message
 	for _, a := range p.addrs {
-		if err := p.requests.install(p.home(a.Addr()), a, p.lease); err != nil {
+		m := lease(p.home(a.Addr()), a, p.lease)
+		if err := p.requests.do(m); err != nil {
 			errs = append(errs, fmt.Errorf("add %s to %s: %w", a, p.name, err))
 		}
+		leases = append(leases, m.quiet())
 	}
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if p.leases == nil {
+		p.leases = leases
+	}
+	p.installed.Store(true)
+	return nil
+}
+
+// notRenewed has the addresses installed anew, or the receiver learn why they
+// cannot be.
+func (p *Port) notRenewed(err error) {
+	p.log.Debug("leases not renewed", "iface", p.name, "err", err)
+	p.removed()
+}
+
+// removed says that some of the addresses are not there, although they should be.
+func (p *Port) removed() {
+	p.installed.Store(false)
+	p.missing()
 }
 
 // Release removes the virtual addresses. It is no error when they, or the
 // interface, are gone. It tries them all.
 func (p *Port) Release() error {
 	p.held.Store(false)
+	p.installed.Store(false)
 	var errs []error
 	for _, a := range p.addrs {
 		errs = append(errs, p.remove(a))

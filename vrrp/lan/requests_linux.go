@@ -24,9 +24,15 @@ type requests struct {
 	socket *socket
 	port   uint32 // its netlink port: notifications name who caused them by it
 
+	renewals renewals
+	wake     chan struct{} // buffered for its one message: there are renewals
+	closed   chan struct{}
+	renewing sync.WaitGroup
+
 	mu       sync.Mutex
 	sequence uint32
 	answer   [4096]byte
+	batch    message // of several
 }
 
 func openRequests() (*requests, error) {
@@ -36,7 +42,7 @@ func openRequests() (*requests, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &requests{socket: s}
+	r := &requests{socket: s, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	err = s.control(func(fd int) error {
 		own, err := unix.Getsockname(fd)
 		if a, ok := own.(*unix.SockaddrNetlink); ok {
@@ -47,15 +53,25 @@ func openRequests() (*requests, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open netlink socket: %w", err), s.close())
 	}
+	r.renewing.Go(r.renewAll)
 	return r, nil
 }
 
-func (r *requests) close() error { return r.socket.close() }
+func (r *requests) close() error {
+	close(r.closed)
+	r.renewing.Wait()
+	return r.socket.close()
+}
 
 // install adds a to the interface, or renews it, for as many seconds. Of IPv6
 // it answers at once (no duplicate address detection: a predecessor may answer
 // for it still) and is never preferred as the source of a connection.
 func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
+	return r.do(lease(index, a, seconds))
+}
+
+// lease is the request that installs or renews a.
+func lease(index int, a netip.Prefix, seconds uint32) message {
 	m := aboutAddress(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a)
 	m = m.attribute(ifaProto, []byte{tag})
 	preferred := seconds
@@ -68,7 +84,7 @@ func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
 		m = m.attribute(unix.IFA_FLAGS, number(flags))
 	}
 	lifetime := slices.Concat(number(preferred), number(seconds), make([]byte, 8)) // struct ifa_cacheinfo
-	return r.do(m.attribute(unix.IFA_CACHEINFO, lifetime))
+	return m.attribute(unix.IFA_CACHEINFO, lifetime)
 }
 
 // remove takes a off the interface. It is no error when it, or the interface,
@@ -136,7 +152,7 @@ func (r *requests) ask(m message) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sequence++
-	m.finish(r.sequence)
+	m.finish(r.sequence, len(m))
 	if err := r.socket.send(m, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
@@ -152,18 +168,59 @@ func (r *requests) ask(m message) ([]byte, error) {
 		for _, a := range answers {
 			switch {
 			case a.Header.Seq != r.sequence: // to one that was given up
-			case a.Header.Type != unix.NLMSG_ERROR:
-				return slices.Clone(a.Data), nil
-			case len(a.Data) < 4:
-				return nil, errors.New("answer of the kernel: too short")
+			case a.Header.Type == unix.NLMSG_ERROR:
+				return nil, refusal(a.Data)
 			default:
-				if errno := -int32(binary.NativeEndian.Uint32(a.Data)); errno != 0 {
-					return nil, unix.Errno(errno)
-				}
-				return nil, nil
+				return slices.Clone(a.Data), nil
 			}
 		}
 	}
+}
+
+// askAll sends requests that want no acknowledgment and are numbered from first
+// on, and returns why some of them are refused, by their place. The caller has
+// the lock.
+func (r *requests) askAll(m message, first uint32) (refused map[int]error, err error) {
+	if err := r.socket.send(m, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
+	}
+	refused = make(map[int]error)
+	for {
+		var n int
+		err := r.socket.control(func(fd int) (err error) {
+			n, err = fromKernel(fd, r.answer[:])
+			return err
+		})
+		if errors.Is(err, unix.EAGAIN) { // all is done by now
+			return refused, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("answer of the kernel: %w", err)
+		}
+		answers, err := syscall.ParseNetlinkMessage(r.answer[:n])
+		if err != nil {
+			return nil, fmt.Errorf("answer of the kernel: %w", err)
+		}
+		for _, a := range answers {
+			if a.Header.Type != unix.NLMSG_ERROR || a.Header.Seq-first > r.sequence-first {
+				continue // to one that was given up
+			}
+			if err := refusal(a.Data); err != nil {
+				refused[int(a.Header.Seq-first)] = err
+			}
+		}
+	}
+}
+
+// refusal is what an answer of type NLMSG_ERROR says; nil: it is done.
+func refusal(data []byte) error {
+	if len(data) < 4 {
+		return errors.New("answer of the kernel: too short")
+	}
+	if errno := -int32(binary.NativeEndian.Uint32(data)); errno != 0 {
+		return unix.Errno(errno)
+	}
+	return nil
 }
 
 // message is a netlink request: a header, a structure by its kind, attributes.
@@ -185,9 +242,16 @@ func (m message) attribute(kind uint16, value []byte) message {
 	return append(m, make([]byte, -len(value)&(align-1))...)
 }
 
+// quiet makes the kernel answer only where it refuses.
+func (m message) quiet() message {
+	flags := m[6:]
+	binary.NativeEndian.PutUint16(flags, binary.NativeEndian.Uint16(flags)&^unix.NLM_F_ACK)
+	return m
+}
+
 // finish fills in what is known last.
-func (m message) finish(sequence uint32) {
-	binary.NativeEndian.PutUint32(m, uint32(len(m)))
+func (m message) finish(sequence uint32, length int) {
+	binary.NativeEndian.PutUint32(m, uint32(length))
 	binary.NativeEndian.PutUint32(m[8:], sequence)
 }
 

@@ -13,7 +13,7 @@ import (
 func TestRequestOnTheWire(t *testing.T) {
 	m := aboutAddress(unix.RTM_NEWADDR, unix.NLM_F_CREATE, 5, netip.MustParsePrefix("198.51.100.100/24"))
 	m = m.attribute(ifaProto, []byte{tag})
-	m.finish(9)
+	m.finish(9, len(m))
 	want := message{
 		64, 0, 0, 0, 20, 0, 5, 4, 9, 0, 0, 0, 0, 0, 0, 0,
 		2, 24, 0, 0, 5, 0, 0, 0,

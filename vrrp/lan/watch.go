@@ -13,9 +13,8 @@ import (
 // interface, for want of memory or a file descriptor, is tried again.
 const reopenAfter = 5 * time.Second
 
-// Sink is told what becomes of an interface. Its functions are called from the
-// goroutine of Network.Run, one at a time, and must not block. Up and Down are
-// needed, the others may be nil.
+// Sink is told what becomes of an interface. Its functions are called one at a
+// time, and must not block. Up and Down are needed, the others may be nil.
 type Sink struct {
 	// Up hands over a Port as soon as the interface can be used. Its receiver
 	// owns it and closes it.
@@ -30,7 +29,7 @@ type Sink struct {
 	Steady func(from time.Time)
 	// AddressRemoved says that a virtual address, which the Port holds, was
 	// taken off the interface by somebody else, or by the kernel since its
-	// lease has ended.
+	// lease has ended, or that its lease could not be renewed.
 	AddressRemoved func()
 	// Suspended says that the machine slept.
 	Suspended func()
@@ -115,7 +114,7 @@ func (w *watcher) relisted(n *Network) {
 		return
 	}
 	if slices.ContainsFunc(p.addrs, func(a netip.Prefix) bool { return !n.table.has(p.home(a.Addr()), a) }) {
-		w.tell(w.sink.AddressRemoved)
+		p.removed()
 	}
 }
 
@@ -153,7 +152,7 @@ func (w *watcher) settle(n *Network) {
 }
 
 func (w *watcher) up(n *Network, at place) {
-	p, err := n.open(w.spec, at)
+	p, err := n.open(w.spec, at, func() { w.tell(w.sink.AddressRemoved) })
 	if err != nil {
 		w.down(err)
 		w.again = time.Now().Add(reopenAfter)

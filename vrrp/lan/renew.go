@@ -1,0 +1,105 @@
+package lan
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// together is how long a lease waits to be renewed with others, of virtual
+	// routers that advertise at the same moment: the kernel looks through all
+	// addresses of the machine after each renewal.
+	together = 2 * time.Millisecond
+	// stale is after how long a renewal is not made any more: the process has not
+	// been running, and others have the addresses.
+	stale = 100 * time.Millisecond
+)
+
+// renewals are the leases that wait to be renewed. The zero value has none.
+type renewals struct {
+	mu   sync.Mutex
+	list []renewal
+}
+
+type renewal struct {
+	port  *Port
+	asked time.Time
+}
+
+func (q *renewals) add(p *Port) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = append(q.list, renewal{p, time.Now()})
+}
+
+func (q *renewals) take() []renewal {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list := q.list
+	q.list = nil
+	return list
+}
+
+// renew has the leases of p renewed in a moment. Where that fails p is told.
+func (r *requests) renew(p *Port) {
+	r.renewals.add(p)
+	select {
+	case r.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// renewAll renews what is asked for until the socket is closed.
+func (r *requests) renewAll() {
+	for {
+		select {
+		case <-r.wake:
+		case <-r.closed:
+			return
+		}
+		time.Sleep(together)
+		failed, err := r.renewNow()
+		for _, p := range failed {
+			p.notRenewed(err)
+		}
+	}
+}
+
+// renewNow renews what waits by one request, and returns the Ports of which it
+// could not, and why.
+func (r *requests) renewNow() (failed []*Port, err error) {
+	// What is released meanwhile is released after this.
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ports []*Port // one for each message
+	r.batch = r.batch[:0]
+	for _, w := range r.renewals.take() {
+		if time.Since(w.asked) > stale {
+			failed, err = append(failed, w.port), errors.New("it is too late")
+			continue
+		}
+		if !w.port.installed.Load() {
+			continue // it was released, or is to be installed anew
+		}
+		for _, m := range w.port.leases {
+			ports = append(ports, w.port)
+			r.sequence++
+			at := len(r.batch)
+			r.batch = append(r.batch, m...)
+			r.batch[at:].finish(r.sequence, len(m))
+		}
+	}
+	if len(ports) == 0 {
+		return failed, err
+	}
+	first := r.sequence - uint32(len(ports)) + 1
+	refused, rerr := r.askAll(r.batch, first)
+	if rerr != nil {
+		return append(failed, ports...), rerr
+	}
+	for i, rerr := range refused {
+		failed, err = append(failed, ports[i]), rerr
+	}
+	return failed, err
+}
