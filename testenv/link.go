@@ -234,8 +234,9 @@ func (l *Link) forgetAddresses() error {
 		return err
 	}
 	for _, a := range list {
-		own := a.IP.IsLinkLocalUnicast() || slices.Contains(l.addresses, a.IPNet.String())
-		if !own {
+		ones, bits := a.Mask.Size()
+		kernels := a.IP.IsLinkLocalUnicast() && ones < bits // the one it makes by itself
+		if !kernels && !slices.Contains(l.addresses, a.IPNet.String()) {
 			if err := l.host.nl.AddrDel(link, &a); err != nil {
 				return fmt.Errorf("remove %v: %w", a.IPNet, err)
 			}

@@ -364,3 +364,25 @@ func TestSettingsAreDocumentedAndUnique(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressesOfBothFamilies(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none.yaml")
+	c, err := config.Load(config.Sources{File: none, Environ: []string{
+		"NGHA_VRID=71", "NGHA_VIP=2001:db8::100, fe80::100, 2001:DB8::7/64, 198.51.100.100", "NGHA_PEER=FE80::2,fe80::3",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := c.VirtualRouters[0]
+	want := []string{"2001:db8::100/128", "fe80::100/128", "2001:db8::7/64", "198.51.100.100/32"}
+	var got []string
+	for _, p := range v.VRRP.Addrs {
+		got = append(got, p.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"fe80::2", "fe80::3"}, v.Peers); diff != "" || !v.LinkLocalPeers() || !v.VRRP.Is6() {
+		t.Errorf("link-local peers %v, IPv6 %v, peers (-want +got):\n%s", v.LinkLocalPeers(), v.VRRP.Is6(), diff)
+	}
+}

@@ -20,7 +20,7 @@ var releases = []string{"", "trixie"}
 // return and an orderly end, under every agreement that the two can have.
 func TestFailover(t *testing.T) {
 	for _, release := range releases {
-		for _, dialect := range []setting{{version: 2}, {version: 2, password: "hush-hus"}, {version: 3}} {
+		for _, dialect := range []setting{{version: 2}, {version: 2, password: "hush-hus"}, {version: 3}, {version: 3, ipv6: true}} {
 			for _, unicast := range []bool{false, true} {
 				for _, nopreempt := range []bool{false, true} {
 					s := dialect
@@ -37,6 +37,25 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestFailoverOfBothFamilies moves addresses of IPv4 and IPv6 together, one of
+// which keepalived does not advertise (virtual_ipaddress_excluded), and an IPv6
+// list as RFC 9568 wants it, which ngha has in another order.
+func TestFailoverOfBothFamilies(t *testing.T) {
+	for _, release := range releases {
+		for _, s := range []setting{
+			{version: 2, beside: true}, {version: 3, beside: true}, {version: 3, ipv6: true, beside: true}, {version: 3, ipv6: true, linkLocal: true},
+		} {
+			s.release = release
+			for _, better := range []string{"ngha", "keepalived"} {
+				t.Run(fmt.Sprintf("%s/%s higher", s, better), func(t *testing.T) {
+					t.Parallel()
+					failover(t, s, better)
+				})
+			}
+		}
+	}
+}
+
 func (s setting) String() string {
 	name := fmt.Sprintf("v%d", s.version)
 	if s.release != "" {
@@ -44,6 +63,15 @@ func (s setting) String() string {
 	}
 	if s.password != "" {
 		name += " password"
+	}
+	if s.ipv6 {
+		name += " IPv6"
+	}
+	if s.linkLocal {
+		name += " link-local first"
+	}
+	if s.beside {
+		name += " and the other family"
 	}
 	if s.unicast {
 		name += " unicast"
@@ -129,14 +157,17 @@ func (p *pair) checkAdverts() {
 	if p.version == 3 {
 		want.Checksum = testenv.ChecksumPseudoHeader // keepalived's reading, and ngha's default
 	}
-	for _, vip := range vips {
+	for _, vip := range p.advertised() {
 		want.Addresses = append(want.Addresses, netip.MustParseAddr(vip))
 	}
 	said := make(map[*side]int)
 	for _, x := range []*side{p.ngha, p.keepalived} {
 		to := netip.MustParseAddr("224.0.0.18")
-		if p.unicast {
+		switch {
+		case p.unicast:
 			to = netip.MustParseAddr(p.other(x).address)
+		case p.ipv6:
+			to = netip.MustParseAddr("ff02::12")
 		}
 		for _, f := range p.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(x.link)) {
 			diff := cmp.Diff(&want, f.Advert, cmpopts.IgnoreFields(testenv.Advert{}, "Priority"), cmpopts.EquateComparable(netip.Addr{}))

@@ -3,7 +3,9 @@ package interop_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,8 +28,11 @@ const (
 var quickEnd = []string{"GORACE=atexit_sleep_ms=0"}
 
 // vips are the virtual addresses, in the order in which both configurations
-// have them.
-var vips = []string{"198.51.100.100", "198.51.100.7"}
+// have them; vips6 those of an election over IPv6.
+var (
+	vips  = []string{"198.51.100.100", "198.51.100.7"}
+	vips6 = []string{"2001:db8::100", "2001:db8::7"}
+)
 
 // setting is what both sides of a pair agree on.
 type setting struct {
@@ -39,8 +44,39 @@ type setting struct {
 	release   string // of Debian, whose keepalived it is; "": this machine's
 	fewer     bool   // keepalived has only the first address
 
+	ipv6      bool // the election is
+	linkLocal bool // an IPv6 one has a link-local address, which keepalived has first and ngha last
+	beside    bool // there is an address of the other family, too
+	hops64    bool // keepalived sends to an IPv6 peer as it does if it is not told: with hop limit 64
+
 	virtualMAC bool // the addresses are at the virtual router's own
 }
+
+// advertised are the addresses in the advertisements of both sides, in their
+// order.
+func (s setting) advertised() []string {
+	switch {
+	case s.linkLocal:
+		return []string{"fe80::100", vips6[0]}
+	case s.ipv6:
+		return vips6
+	}
+	return vips
+}
+
+// rider is the address of the other family, nil where there is none.
+func (s setting) rider() []string {
+	switch {
+	case !s.beside:
+		return nil
+	case s.ipv6:
+		return vips[:1]
+	}
+	return vips6[:1]
+}
+
+// all are all addresses.
+func (s setting) all() []string { return slices.Concat(s.advertised(), s.rider()) }
 
 // interval is the Advertisement_Interval: version 2 has no shorter one.
 func (s setting) interval() time.Duration {
@@ -61,7 +97,7 @@ type side struct {
 	name     string
 	host     *testenv.Host
 	link     *testenv.Link
-	address  string
+	address  string // from which it speaks
 	priority int
 	dark     bool // its host is off: what its kernel has reaches nobody
 
@@ -83,28 +119,60 @@ type pair struct {
 }
 
 // newPair builds the LAN. Neither side runs yet. Of two sides with the same
-// priority the one with the higher last byte wins.
+// priority the one with the higher last byte wins, over IPv6 too: there the last
+// byte is that of its global address, and the order that of its link-local one.
 func newPair(t *testing.T, s setting, ngha, keepalived side) *pair {
 	t.Helper()
 	testenv.RequireBinary(t, "keepalived")
 	p := &pair{T: t, setting: s, lab: testenv.New(t), ngha: &ngha, keepalived: &keepalived}
 	p.lan = p.lab.Bridge("lan")
 	ngha.name, keepalived.name = "ngha", "keepalived"
-	for _, x := range []*side{&ngha, &keepalived} {
+	sides := []*side{&ngha, &keepalived}
+	slices.SortFunc(sides, func(x, y *side) int { // the host that is made later has the higher link-local address
+		return netip.MustParseAddr(x.address).Compare(netip.MustParseAddr(y.address))
+	})
+	for _, x := range sides {
 		x.host = p.lab.Host(x.name)
-		x.link = p.lan.Attach(x.host, x.address+"/24")
+		global := "2001:db8::" + x.address[strings.LastIndex(x.address, ".")+1:]
+		x.link = p.lan.Attach(x.host, x.address+"/24", global+"/64")
+		switch {
+		case s.ipv6 && s.unicast:
+			x.address = global
+		case s.ipv6:
+			x.address = p.linkLocalOf(x.host)
+		}
 	}
 	p.client = p.lab.Host("client")
-	p.lan.Attach(p.client, "198.51.100.9/24")
+	p.lan.Attach(p.client, "198.51.100.9/24", "2001:db8::9/64")
 	p.capture = p.lan.Capture()
 	p.setUpNgha()
 	p.setUpKeepalived()
 	return p
 }
 
+// linkLocalOf is the address that a host's kernel has made for itself.
+func (p *pair) linkLocalOf(h *testenv.Host) (address string) {
+	p.Helper()
+	p.lab.Await(h.Name()+" to have a link-local address", limit, func() error {
+		all, err := h.Addresses()
+		for _, a := range all {
+			if a.Addr().Is6() && a.Addr().IsLinkLocalUnicast() {
+				address = a.Addr().String()
+				return nil
+			}
+		}
+		return errors.Join(fmt.Errorf("it has %v", all), err)
+	})
+	return address
+}
+
 func (p *pair) setUpNgha() {
+	own := p.all()
+	if p.linkLocal {
+		own = append(own[1:], own[0])
+	}
 	n := testenv.Node{
-		VRID: vrid, VIPs: vips, Priority: p.ngha.priority,
+		VRID: vrid, VIPs: own, Priority: p.ngha.priority,
 		Version: p.version, Interval: p.interval(), Failback: "now",
 		Env: quickEnd,
 	}
@@ -187,13 +255,20 @@ func (p *pair) keepalivedConf() string {
 		line("unicast_src_ip %s", p.keepalived.address)
 		line("unicast_peer {\n%s\n}", p.ngha.address)
 	}
+	if p.unicast && p.ipv6 && !p.hops64 {
+		line("unicast_ttl 255")
+	}
 	line("virtual_ipaddress {")
-	for i, vip := range vips {
+	for i, vip := range p.advertised() {
 		if i == 0 || !p.fewer {
-			line("%s/32", vip)
+			line("%s", vip) // as /32 or /128
 		}
 	}
-	line("}\n}")
+	line("}")
+	for _, vip := range p.rider() {
+		line("virtual_ipaddress_excluded {\n%s\n}", vip)
+	}
+	line("}")
 	return b.String()
 }
 
@@ -203,7 +278,11 @@ func (p *pair) listens(x *side) {
 	p.Helper()
 	p.lab.Await(x.name+" to listen", limit, func() error {
 		return x.host.Do(func() error {
-			table, err := os.ReadFile("/proc/thread-self/net/raw")
+			name := "raw"
+			if p.ipv6 {
+				name = "raw6"
+			}
+			table, err := os.ReadFile("/proc/thread-self/net/" + name)
 			if err == nil && !strings.Contains(string(table), ":0070 ") { // IP protocol 112
 				err = errors.New("it has no socket for VRRP")
 			}
@@ -227,7 +306,7 @@ func (p *pair) other(x *side) *side {
 func (p *pair) settlesOn(x *side, adverts int) {
 	p.Helper()
 	y := p.other(x)
-	for _, vip := range vips {
+	for _, vip := range p.all() {
 		x.host.AwaitHolds(vip)
 		if !y.dark {
 			y.host.AwaitGone(vip)
@@ -252,7 +331,7 @@ func (p *pair) settlesOn(x *side, adverts int) {
 			p.Errorf("%s speaks while %s has the addresses: %v", y.name, x.name, f)
 		}
 	}
-	for _, vip := range vips {
+	for _, vip := range p.all() {
 		p.holds(x, vip, true)
 		if !y.dark {
 			p.holds(y, vip, false)

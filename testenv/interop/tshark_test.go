@@ -34,16 +34,20 @@ func TestTsharkUnderstandsNgha(t *testing.T) {
 		options []string
 		want    string
 	}{
-		{testenv.Node{Version: 2, Interval: 2 * time.Second}, nil, "2|1|41|%d|2||2|198.51.100.100,198.51.100.7|1|"},
-		{testenv.Node{Version: 3, Interval: 300 * time.Millisecond}, nil, "3|1|42|%d||30|2|198.51.100.101,198.51.100.8|1|"},
+		{testenv.Node{Version: 2, Interval: 2 * time.Second}, nil, "2|1|41|%d|2||2|198.51.100.100,198.51.100.7||1|"},
+		{testenv.Node{Version: 3, Interval: 300 * time.Millisecond}, nil, "3|1|42|%d||30|2|198.51.100.101,198.51.100.8||1|"},
 		{testenv.Node{Version: 3, Interval: 300 * time.Millisecond, Router: "checksum: rfc9568"},
-			[]string{"-o", "vrrp.v3_checksum_as_in_v2:TRUE"}, "3|1|43|%d||30|2|198.51.100.102,198.51.100.9|1|"},
+			[]string{"-o", "vrrp.v3_checksum_as_in_v2:TRUE"}, "3|1|43|%d||30|2|198.51.100.102,198.51.100.9||1|"},
+		{testenv.Node{Version: 3, Interval: 300 * time.Millisecond, VIPs: []string{"2001:db8::103", "fe80::10"}}, nil,
+			"3|1|44|%d||30|2||fe80::10,2001:db8::103|1|"},
 	} {
 		n := c.node
 		n.VRID, n.Priority, n.Env = 41+i, 123, quickEnd
-		n.VIPs = []string{fmt.Sprintf("198.51.100.%d", 100+i), fmt.Sprintf("198.51.100.%d", 7+i)}
+		if n.VIPs == nil {
+			n.VIPs = []string{fmt.Sprintf("198.51.100.%d", 100+i), fmt.Sprintf("198.51.100.%d", 7+i)}
+		}
 		host := lab.Host(fmt.Sprintf("node%d", i))
-		link := lan.Attach(host, fmt.Sprintf("198.51.100.%d/24", 1+i))
+		link := lan.Attach(host, fmt.Sprintf("198.51.100.%d/24", 1+i), fmt.Sprintf("2001:db8::%d/64", 1+i))
 		node := lab.StartNode(host, n)
 		capture.Await("an advertisement", limit, testenv.IsAdvert(n.VRID), testenv.From(link))
 		node.AwaitHealth("healthy")
@@ -70,7 +74,7 @@ func decode(t *testing.T, tshark, file string, options []string) []string {
 	args := append([]string{"-n", "-r", file, "-T", "fields", "-E", "separator=|", "-E", "occurrence=a"}, options...)
 	for _, field := range []string{
 		"vrrp.version", "vrrp.type", "vrrp.virt_rtr_id", "vrrp.prio", "vrrp.adver_int", "vrrp.short_adver_int",
-		"vrrp.addr_count", "vrrp.ip_addr", "vrrp.checksum.status", "_ws.expert.message",
+		"vrrp.addr_count", "vrrp.ip_addr", "vrrp.ipv6_addr", "vrrp.checksum.status", "_ws.expert.message",
 	} {
 		args = append(args, "-e", field)
 	}

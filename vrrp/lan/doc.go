@@ -61,6 +61,9 @@
 // that setting. Neighbors that hear now one and now the other would take the node
 // for a router that ceased to be one, again and again.
 //
+// Each renewal makes the kernel report the interface's multicast memberships
+// again, as at its start: with one or two packets (MLD, RFC 3810).
+//
 // # Virtual MAC addresses
 //
 // On demand the addresses are at the MAC address that RFC 9568 reserves for the

@@ -177,8 +177,8 @@ func best6(l link, own []address, suits func(address) bool, near netip.Addr) (be
 }
 
 // installed is a as it is installed: with its length where that disturbs none
-// of the node's own networks, else as /32 or /128. A network that overlaps would also
-// give the node's own connections a virtual source.
+// of the node's own networks, else as /32 or /128. A network that overlaps would
+// also give the node's own connections a virtual source.
 func installed(a netip.Prefix, own []address) netip.Prefix {
 	for _, o := range own {
 		if a.Overlaps(o.network) || a.Contains(o.local.Addr()) {
