@@ -2,6 +2,7 @@ package compose_test
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ type pair struct {
 	*testing.T
 	lab    *testenv.Lab
 	a, b   *compose.Node
-	homes  map[string]string // the address, and the node that has it when all is well
+	homes  map[string]string // a router's addresses, and the node that has them when all is well
 	probes map[string]*testenv.Probe
 
 	handOut func() error // gives the nodes a new configuration; nil: they find it themselves
@@ -55,8 +56,8 @@ func (p *pair) settles() {
 
 func (p *pair) states(node string) []string {
 	var states []string
-	for _, address := range slices.Sorted(maps.Keys(p.homes)) {
-		if p.homes[address] == node {
+	for _, router := range slices.Sorted(maps.Keys(p.homes)) {
+		if p.homes[router] == node {
 			states = append(states, "active")
 		} else {
 			states = append(states, "backup")
@@ -69,7 +70,7 @@ func (p *pair) states(node string) []string {
 // the node said.
 func (p *pair) servedBy(nodes map[string]string) {
 	p.Helper()
-	for address, node := range nodes {
+	for address, node := range each(nodes) {
 		p.lab.Await(fmt.Sprintf("%s to answer at %s", node, address), awaitLimit, func() error {
 			since := time.Now()
 			spells := p.probe(address).Result().Where(func(s testenv.Sample) bool { return s.Started.After(since.Add(-5 * pace)) }).Servers()
@@ -84,10 +85,23 @@ func (p *pair) servedBy(nodes map[string]string) {
 // all says that one node serves every address.
 func (p *pair) all(node string) map[string]string {
 	nodes := make(map[string]string)
-	for address := range p.homes {
-		nodes[address] = node
+	for router := range p.homes {
+		nodes[router] = node
 	}
 	return nodes
+}
+
+// each yields every single address with its router's node.
+func each(nodes map[string]string) iter.Seq2[string, string] {
+	return func(yield func(address, node string) bool) {
+		for router, node := range nodes {
+			for address := range strings.FieldsSeq(router) {
+				if !yield(address, node) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // probe asks for the address from now on, if it does not already.
@@ -108,7 +122,7 @@ func (p *pair) probe(address string) *testenv.Probe {
 func (p *pair) during(limit time.Duration, f func()) {
 	p.Helper()
 	p.probes = nil
-	for address := range p.homes {
+	for address := range each(p.homes) {
 		p.probe(address)
 	}
 	f()
@@ -155,6 +169,11 @@ func TestPairByMulticast(t *testing.T) {
 func TestPairOfWhichBothServe(t *testing.T) {
 	t.Parallel()
 	newPair(t, "both", map[string]string{"198.18.1.100": "a", "198.18.1.101": "b"}).survive()
+}
+
+func TestPairOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	newPair(t, "dual-stack", map[string]string{"198.18.3.100 [2001:db8:3::100]": "a"}).survive()
 }
 
 func TestPairWithAJobThatHandsOutConfigurations(t *testing.T) {
