@@ -46,7 +46,7 @@ func TestRowsCanBeToldApart(t *testing.T) {
 			t.Errorf("two rows are named %q", r.name)
 		}
 		names = append(names, r.name)
-		if r.interval <= 0 || r.pace < 0 || len(r.figures) == 0 || r.run == nil {
+		if r.interval <= 0 || r.pace < 0 || len(r.figures) == 0 || (r.run == nil) == (r.contained == nil) {
 			t.Errorf("row %q is incomplete: %+v", r.name, r)
 		}
 	}

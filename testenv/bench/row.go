@@ -14,6 +14,8 @@ type row struct {
 	// run does the harm to a pair that serves, and returns one value for each
 	// figure, in their order.
 	run func(*pair) []value
+	// contained is run for a pair of containers, which ngha alone is measured in.
+	contained func(*containers) []value
 
 	products []product     // who is measured; nil: ngha and keepalived
 	single   bool          // there is no second node
@@ -114,5 +116,5 @@ func rows() []row {
 				{"until the client's ARP entry is right", inSeconds, nil},
 				outage(nil),
 			}, healPartition),
-	}, slices.Concat(loadRows(), soakRows(), manyRows())...)
+	}, slices.Concat(loadRows(), soakRows(), manyRows(), containerRows())...)
 }

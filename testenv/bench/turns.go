@@ -64,7 +64,11 @@ func (r row) measure(ctx context.Context, with product) (values []value, log str
 	var out bytes.Buffer
 	measured := make(chan []value, 1) // the one send below
 	code := testenv.Program{Title: r.name, Out: &out}.Run(func(tb testenv.TB) {
-		measured <- r.run(newPair(tb, with, r))
+		if r.contained != nil {
+			measured <- r.contained(newContainers(tb, r))
+		} else {
+			measured <- r.run(newPair(tb, with, r))
+		}
 	})
 	if code != 0 {
 		return nil, out.String()

@@ -2,8 +2,6 @@ package compose_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -72,7 +70,7 @@ var faults = []struct {
 		p.settles()
 	}},
 	{"a broken configuration, and all of nginx killed", takeover, func(p *pair) {
-		undo := p.rewrite("listen", "lissen")
+		undo := p.Rewrite("listen", "lissen")
 		p.refuse()
 		p.signal(p.a.Guest().Nginx(), unix.SIGKILL)
 		p.settles()
@@ -117,7 +115,7 @@ func (p *pair) await(what string, is func(testenv.Status) bool) {
 	p.Helper()
 	for _, n := range []*compose.Node{p.a, p.b} {
 		p.lab.Await(n.Name()+": "+what, awaitLimit, func() error {
-			s, err := n.Guest().Status()
+			s, err := n.Status()
 			if err == nil && !is(s) {
 				err = fmt.Errorf("its nginx: %+v", s.Nginx)
 			}
@@ -147,32 +145,11 @@ func (p *pair) starts(first, second *compose.Node) {
 	p.settles()
 }
 
-// rewrite changes the nodes' nginx configuration, until undo is called.
-func (p *pair) rewrite(old, new string) (undo func()) {
-	p.Helper()
-	site := filepath.Join(p.Folder(), "../conf.d/site.conf")
-	before, err := os.ReadFile(site)
-	if err != nil {
-		p.Fatal(err)
-	}
-	write := func(text string) {
-		if err := os.WriteFile(site, []byte(text), 0o644); err != nil {
-			p.Fatal(err)
-		}
-	}
-	after := strings.ReplaceAll(string(before), old, new)
-	if after == string(before) {
-		p.Fatalf("no %q in\n%s", old, before)
-	}
-	write(after)
-	return func() { write(string(before)) }
-}
-
 // underLoad kills nginx's master again and again under many new connections, with
 // the engine's own seccomp profile and NET_ADMIN alone.
 func (p *pair) underLoad() {
 	p.Helper()
-	undo := p.rewrite("location / ", testenv.SlowLocation()+" location / ")
+	undo := p.Rewrite("location / ", testenv.SlowLocation()+" location / ")
 	if _, err := p.a.Exec("ngha", "reload"); err != nil {
 		p.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func TestPairWithAJobThatHandsOutConfigurations(t *testing.T) {
 	p := newPair(t, "sync", map[string]string{"198.18.2.100": "a"})
 	p.handOut = func() error { _, err := p.TryCompose("run", "--rm", "sync"); return err }
 	p.during(0, func() {
-		p.rewrite("served by", "served anew by")
+		p.Rewrite("served by", "served anew by")
 		if err := p.handOut(); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestPairWithAJobThatHandsOutConfigurations(t *testing.T) {
 
 		// Not to be had from everybody: everybody keeps what he has.
 		p.b.Docker("kill")
-		undo := p.rewrite("served anew by", "served in vain by")
+		undo := p.Rewrite("served anew by", "served in vain by")
 		if err := p.handOut(); err == nil || !strings.Contains(err.Error(), "no ngha answers at /nodes/b") {
 			t.Errorf("with b dead: %v", err)
 		}
@@ -209,7 +209,7 @@ func TestPairWithAJobThatHandsOutConfigurations(t *testing.T) {
 func (p *pair) generations(want ...uint64) {
 	p.Helper()
 	for i, n := range []*compose.Node{p.a, p.b}[:len(want)] {
-		s, err := n.Guest().Status()
+		s, err := n.Status()
 		if err != nil || s.Nginx.Generation != want[i] || s.Nginx.Configuration != "current" {
 			p.Errorf("%s: %v, generation %d, %s, want %d", n.Name(), err, s.Nginx.Generation, s.Nginx.Configuration, want[i])
 		}

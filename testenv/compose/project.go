@@ -45,8 +45,26 @@ func Up(t testenv.TB, lab *testenv.Lab, pair string, services ...string) *Pair {
 	return p
 }
 
-// Folder is the copy of the pair's folder that its containers mount from.
-func (p *Pair) Folder() string { return p.folder }
+// Rewrite changes the nodes' nginx configuration, until undo is called.
+func (p *Pair) Rewrite(old, new string) (undo func()) {
+	p.t.Helper()
+	site := filepath.Join(p.folder, "../conf.d/site.conf")
+	before, err := os.ReadFile(site)
+	if err != nil {
+		p.t.Fatalf("%v", err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(site, []byte(text), 0o644); err != nil {
+			p.t.Fatalf("%v", err)
+		}
+	}
+	after := strings.ReplaceAll(string(before), old, new)
+	if after == string(before) {
+		p.t.Fatalf("there is no %q in\n%s", old, before)
+	}
+	write(after)
+	return func() { write(string(before)) }
+}
 
 // Network is the engine's name of the pair's network.
 func (p *Pair) Network() string { return p.name + "_default" }
@@ -139,10 +157,15 @@ func (n *Node) Container() string { return n.pair.container(n.name) }
 // Docker runs a command of the engine's client on the container: "kill".
 func (n *Node) Docker(command string, options ...string) {
 	n.pair.t.Helper()
-	args := append([]string{command}, options...)
-	if _, err := docker(append(args, n.Container())...); err != nil {
+	if err := n.TryDocker(command, options...); err != nil {
 		n.pair.t.Fatalf("%v", err)
 	}
+}
+
+// TryDocker is Docker for another goroutine than the test's.
+func (n *Node) TryDocker(command string, options ...string) error {
+	_, err := docker(append(append([]string{command}, options...), n.Container())...)
+	return err
 }
 
 // Exec runs a command in the container, and returns what it prints.
@@ -171,6 +194,15 @@ func (n *Node) enter() (*testenv.Guest, error) {
 	return n.guest, nil
 }
 
+// Status asks its ngha.
+func (n *Node) Status() (testenv.Status, error) {
+	g, err := n.enter()
+	if err != nil {
+		return testenv.Status{}, err
+	}
+	return g.Status()
+}
+
 // Inspect returns what the engine knows of the container, by a template.
 func (n *Node) Inspect(format string) string {
 	n.pair.t.Helper()
@@ -189,11 +221,7 @@ const awaitLimit = 40 * time.Second
 func (n *Node) AwaitStates(states ...string) {
 	n.pair.t.Helper()
 	n.pair.lab.Await(fmt.Sprintf("%s to be %s", n.name, strings.Join(states, ", ")), awaitLimit, func() error {
-		g, err := n.enter()
-		if err != nil {
-			return err
-		}
-		s, err := g.Status()
+		s, err := n.Status()
 		if err != nil {
 			return err
 		}
