@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -31,9 +32,13 @@ func TestLabUnderstandsNgha(t *testing.T) {
 		t.Errorf("status is %+v", s)
 	}
 	capture.Await("an advertisement", awaitLimit, IsAdvert(7), WithPriority(200), From(link))
-	if out, err := n.CLI("status"); err != nil || !strings.Contains(out, "active") {
-		t.Errorf("ngha status: %v\n%s", err, out)
-	}
+	eventually(t, "ngha status to tell that it is active", func() error { // it may have woken late
+		out, err := n.CLI("status")
+		if err == nil && !strings.Contains(out, "active (master)") {
+			err = errors.New(out)
+		}
+		return err
+	})
 	eventually(t, "nginx's processes", func() error {
 		if m, w := n.NginxMaster(), n.NginxWorkers(); len(m) != 1 || len(w) != 2 {
 			return fmt.Errorf("masters %v, workers %v", m, w)

@@ -40,3 +40,20 @@ func TestVirtualMACIsTheSameWithKeepalived(t *testing.T) {
 	p.ngha.end()
 	found(p.keepalived)
 }
+
+// TestBetterKeepalivedTakesTheVirtualMAC from an ngha that is active: what it says
+// comes from the MAC address that ngha has itself.
+func TestBetterKeepalivedTakesTheVirtualMAC(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, setting{version: 3, virtualMAC: true},
+		side{address: "198.51.100.1", priority: lower}, side{address: "198.51.100.2", priority: higher})
+	p.ngha.start()
+	for _, vip := range vips {
+		p.ngha.host.AwaitHolds(vip)
+	}
+	p.keepalived.start()
+	for _, vip := range vips {
+		p.keepalived.host.AwaitHolds(vip)
+		p.ngha.host.AwaitGone(vip)
+	}
+}

@@ -70,6 +70,15 @@ func virtualMACMoves(t *testing.T, vip, virtualMAC string) {
 	b.AwaitState("backup")
 	served(a)
 
+	t.Log("a and b do not hear each other, both are active, and then they do")
+	lan.CutBoth(a.Host(), b.Host())
+	b.AwaitState("active")
+	lan.Heal()
+	lan.FilterAnnouncements(vip)
+	b.AwaitState("backup")
+	a.AwaitState("active")
+	served(a)
+
 	t.Log("a loses power")
 	a.Host().PowerOff()
 	served(b)

@@ -3,9 +3,12 @@ package lan
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -30,8 +33,9 @@ type parent struct {
 	handle   *netlink.Handle
 	requests *requests
 
-	before, made devconf // its settings as they were, and with faces
-	arpFilter    bool    // all interfaces have one, which no setting of one undoes
+	before, made devconf     // its settings as they were, and with faces of IPv4
+	set          atomic.Bool // they are made
+	arpFilter    bool        // all interfaces have one, which no setting of one undoes
 }
 
 // faceMark begins the alias of a face. The parent's settings follow which are to
@@ -68,6 +72,7 @@ func (p *parent) look() error {
 		return err
 	}
 	for _, l := range left {
+		p.set.Store(true) // by a run that was killed, or runs beside this one
 		note := strings.TrimPrefix(l.Attrs().Alias, faceMark)
 		if p.before, err = parseDevconf(note); err != nil {
 			return fmt.Errorf("alias of %s, %q: %w", l.Attrs().Name, l.Attrs().Alias, err)
@@ -80,6 +85,9 @@ func (p *parent) look() error {
 // faces are those that p has, whoever made them.
 func (p *parent) faces() ([]netlink.Link, error) {
 	all, err := p.handle.LinkList()
+	for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 10; tries++ {
+		all, err = p.handle.LinkList()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
@@ -93,7 +101,7 @@ func (p *parent) faces() ([]netlink.Link, error) {
 func (p *parent) close() error {
 	defer p.handle.Close()
 	left, err := p.faces()
-	if err == nil && len(left) == 0 {
+	if err == nil && len(left) == 0 && p.set.Load() {
 		err = p.requests.restoreDevconf(p.index, p.before, p.made)
 	}
 	if err != nil {
@@ -121,7 +129,7 @@ func faceName(m mac, parent int) string {
 }
 
 // open makes the face of a virtual router. One that was left is replaced.
-func (p *parent) open(ipv6 bool, vrid uint8) (*face, error) {
+func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	hardware := virtualMAC(ipv6, vrid)
 	wrap := func(err error) error {
 		return fmt.Errorf("give %s the virtual MAC address %v: %w", p.name, net.HardwareAddr(hardware[:]), err)
@@ -133,9 +141,11 @@ func (p *parent) open(ipv6 bool, vrid uint8) (*face, error) {
 	if err := p.clear(name); err != nil {
 		return nil, wrap(err)
 	}
+	// In private mode the parent would not hear another node that speaks from the
+	// same MAC address, as the Active of a contradiction does.
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = name, p.index, hardware[:]
-	if err := p.handle.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}); err != nil {
+	if err := p.handle.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_VEPA}); err != nil {
 		return nil, wrap(fmt.Errorf("add macvlan %s: %w", name, err))
 	}
 	l, err := p.handle.LinkByName(name)
@@ -143,7 +153,7 @@ func (p *parent) open(ipv6 bool, vrid uint8) (*face, error) {
 		return nil, wrap(fmt.Errorf("find %s: %w", name, err))
 	}
 	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, handle: p.handle}
-	if err := p.furnish(f); err != nil {
+	if err := p.furnish(f, log); err != nil {
 		return nil, errors.Join(wrap(err), f.close())
 	}
 	return f, nil
@@ -166,24 +176,43 @@ func (p *parent) clear(name string) error {
 
 // furnish makes the settings by which f and its parent do not speak for each
 // other.
-func (p *parent) furnish(f *face) error {
+func (p *parent) furnish(f *face, log *slog.Logger) error {
 	name := f.link.Attrs().Name
 	if err := f.handle.LinkSetAlias(f.link, faceMark+p.before.String()); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
-	// It has the addresses that it is given, and no others.
+	// It has the addresses that it is given, and no others. Of what routers
+	// advertise it can only be told by /proc/sys.
+	if err := noRouterAdvertisements(name); err != nil {
+		log.Warn("an interface may take addresses from router advertisements, as it must not", "iface", name, "err", err)
+	}
 	if err := f.handle.LinkSetIP6AddrGenMode(f.link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
 		return fmt.Errorf("keep %s from IPv6 addresses of its own: %w", name, err)
 	}
 	if f.ipv6 {
 		return nil
 	}
+	p.set.Store(true)
 	for index, of := range map[int]string{f.index: name, p.index: p.name} {
 		if err := p.requests.setDevconf(index, p.made); err != nil {
 			return fmt.Errorf("set %s of %s: %w", p.made, of, err)
 		}
 	}
 	return nil
+}
+
+// noRouterAdvertisements keeps an interface of the calling thread's namespace from
+// making itself addresses and routes. A kernel without IPv6 does not anyway.
+func noRouterAdvertisements(name string) error {
+	path := "/proc/sys/net/ipv6/conf/" + name + "/accept_ra"
+	now, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && strings.TrimSpace(string(now)) == "0" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte("0"), 0)
 }
 
 // up lets the face receive and answer.

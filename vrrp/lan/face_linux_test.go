@@ -3,6 +3,7 @@ package lan
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ func (l *lodging) parent() (p *parent) {
 
 func (l *lodging) open(p *parent, ipv6 bool, vrid uint8) *face {
 	l.Helper()
-	f, err := p.open(ipv6, vrid)
+	f, err := p.open(ipv6, vrid, slog.New(slog.DiscardHandler))
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -180,7 +181,7 @@ func TestFaceHeedsTheSettingsOfAllInterfaces(t *testing.T) {
 
 	l.set("all", "arp_filter", "1")
 	p = l.parent()
-	_, err := p.open(false, 7)
+	_, err := p.open(false, 7, slog.New(slog.DiscardHandler))
 	if err == nil || !naming(err, "eth0", virtual7, "arp_filter", "set it to 0") {
 		t.Errorf("error %v, want one that names the setting and the cure", err)
 	}
@@ -222,7 +223,7 @@ func TestFaceLeavesOthersInterfacesAlone(t *testing.T) {
 		attrs.Name, attrs.ParentIndex = name, p.index
 		return netlink.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_BRIDGE})
 	})
-	if _, err := p.open(false, 7); !errors.Is(err, os.ErrExist) {
+	if _, err := p.open(false, 7, slog.New(slog.DiscardHandler)); !errors.Is(err, os.ErrExist) {
 		t.Errorf("error %v, want that %s exists", err, name)
 	}
 	l.want("macvlans", len(l.macvlans()), 1)
@@ -250,4 +251,19 @@ func TestNameOfAFaceFits(t *testing.T) {
 	if name := faceName(virtualMAC(true, 255), 9999999); len(name) > 15 {
 		t.Errorf("%q has %d characters, want 15 at most", name, len(name))
 	}
+}
+
+// TestFaceIsClearedWhereNoneIsWantedAnyMore: the settings were changed while ngha
+// did not run.
+func TestFaceIsClearedWhereNoneIsWantedAnyMore(t *testing.T) {
+	l := newLodging(t)
+	if err := l.open(l.parent(), false, 7).up(); err != nil { // of a killed run
+		t.Fatal(err)
+	}
+	p := watch(t, l.host, named("eth0", vip)).port()
+	l.want("macvlans", len(l.macvlans()), 0)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.want("eth0", l.confs("eth0"), "arp_ignore=0 arp_announce=0 rp_filter=0 arp_filter=0")
 }

@@ -85,7 +85,7 @@ func subscribe() (*socket, error) {
 
 // ignoreInstalled has the kernel keep back that addresses were installed or
 // renewed by way of a netlink port, our own: with many virtual routers it would
-// be the most of what there is to hear.
+// be the most of what there is to hear. Of IPv6 addresses it does not tell the port.
 func ignoreInstalled(s *socket, port uint32) error {
 	const kind, by = 4, 12 // where a message's header has them
 	return s.control(func(fd int) error {

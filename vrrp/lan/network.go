@@ -292,7 +292,12 @@ func (n *Network) matters(u update) bool {
 // checkTag looks whether the kernel has kept the tag of the first address that
 // was installed here.
 func (n *Network) checkTag(u update) {
-	if n.tags || u.by != n.port {
+	if n.tags {
+		return
+	}
+	// Of an IPv6 address the kernel does not tell who asked for it.
+	ours := u.by == n.port || u.by == 0 && u.addr.local.Addr().Is6() && n.holder(u.addr) != nil
+	if !ours {
 		return
 	}
 	n.tags = true

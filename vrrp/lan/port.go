@@ -45,6 +45,9 @@ func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
 	l := n.table.links[at.index]
 	p.mac.Store(&l.mac)
 	err := p.join(n.log, s.Multicast)
+	if err == nil {
+		err = p.clearFaces(l, &n.table)
+	}
 	if err == nil && s.VirtualMAC {
 		err = p.openFaces(l)
 	}

@@ -17,7 +17,7 @@ type faces struct {
 
 // openFaces makes a face for each family of the virtual addresses.
 func (p *Port) openFaces(l link) error {
-	on, err := share(p, key{"parent of faces", p.index}, func() (*parent, error) { return openParent(l, p.requests) })
+	on, err := p.parent(l)
 	if err != nil {
 		return err
 	}
@@ -26,19 +26,54 @@ func (p *Port) openFaces(l link) error {
 		if p.face(a.Addr()) != nil {
 			continue
 		}
-		f, err := on.open(a.Addr().Is6(), p.vrid)
+		f, err := on.open(a.Addr().Is6(), p.vrid, p.log)
 		if err != nil {
 			return err
 		}
 		p.faces.list = append(p.faces.list, f)
 	}
-	speaking := p.face(p.addrs[0].Addr())
-	if p.source.Is6() {
-		p.faces.out, err = openOut6(speaking.index)
-	} else {
-		p.faces.out, err = openOut4(speaking.index)
-	}
+	p.faces.out, err = openOut(p.face(p.addrs[0].Addr()))
 	return err
+}
+
+// clearFaces deletes what a killed run left that had a virtual MAC address, also
+// where this one has none.
+func (p *Port) clearFaces(l link, t *table) error {
+	for _, ipv6 := range []bool{false, true} {
+		name := faceName(virtualMAC(ipv6, p.vrid), p.index)
+		if left, ok := t.byName(name); !ok || !left.face {
+			continue
+		}
+		on, err := p.parent(l)
+		if err != nil {
+			return err
+		}
+		if err := on.clear(name); err != nil {
+			return err
+		}
+		p.log.Info("leftover interface removed", "iface", name)
+	}
+	return nil
+}
+
+// parent is the Port's interface as one with faces.
+func (p *Port) parent(l link) (*parent, error) {
+	return share(p, key{"parent of faces", p.index}, func() (*parent, error) { return openParent(l, p.requests) })
+}
+
+// openOut returns nil with an error, and no interface with nothing in it.
+func openOut(f *face) (sender, error) {
+	var out sender
+	var err error
+	if f.ipv6 {
+		out, err = openOut6(f.index)
+	} else {
+		out, err = openOut4(f.index)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // face is the one that has an address, nil: the interface itself has it.

@@ -63,6 +63,7 @@ type watcher struct {
 	port    *Port     // handed over and not taken back, or nil
 	reason  string    // the last one told
 	again   time.Time // when to try once more to open one; zero: never
+	refused place     // where it could not be opened
 	flaps   flaps
 }
 
@@ -148,6 +149,9 @@ func (w *watcher) settle(n *Network) {
 		w.down(err)
 		return
 	}
+	if time.Now().Before(w.again) && w.refused.differs(at) == nil {
+		return // what was undone of the last try may be why we are asked
+	}
 	w.up(n, at)
 }
 
@@ -155,7 +159,7 @@ func (w *watcher) up(n *Network, at place) {
 	p, err := n.open(w.spec, at, func() { w.tell(w.sink.AddressRemoved) })
 	if err != nil {
 		w.down(err)
-		w.again = time.Now().Add(reopenAfter)
+		w.again, w.refused = time.Now().Add(reopenAfter), at
 		return
 	}
 	w.port, w.reason, w.again = p, "", time.Time{}
