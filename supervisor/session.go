@@ -77,8 +77,17 @@ func (s sessions) write(list ...int) error {
 	for _, session := range list {
 		fmt.Fprintf(&b, " %d", session)
 	}
+	// In a folder that is everybody's nobody else may have made it, nor keep it.
 	temporary := s.path + ".new"
-	if err := os.WriteFile(temporary, []byte(b.String()+"\n"), 0o600); err != nil {
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(b.String() + "\n")
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary, s.path)

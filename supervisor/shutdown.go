@@ -68,7 +68,11 @@ func (s *Supervisor) shutdown(sigs <-chan os.Signal) error {
 // leave ends all but nginx and the workers that finish what they serve. The
 // routers end as ever: who restarts a node need not make its clients wait.
 func (s *Supervisor) leave(forHooks time.Duration) error {
+	if s.node.master == nil { // nobody is accepted: nothing to wait for
+		s.standings.leave()
+	}
 	s.stopRouters()
+	s.rememberRetired()
 	if s.custody != nil {
 		s.custody.Leave()
 	}

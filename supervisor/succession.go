@@ -157,18 +157,50 @@ func (r *retirees) add(procs []nginxctl.Process, generation uint64) (forget func
 	}
 }
 
+func (r *retirees) all() []*retiree {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// sessions are those of the ones that live.
+func (r *retirees) sessions() (list []int) {
+	for _, one := range r.all() {
+		for _, p := range nginxctl.Living(one.procs) {
+			list = append(list, p.Session)
+		}
+	}
+	return list
+}
+
 // lingering counts those that live.
 func (r *retirees) lingering() []status.Lingering {
-	r.mu.Lock()
-	list := slices.Clone(r.list)
-	r.mu.Unlock()
 	var all []status.Lingering
-	for _, one := range list {
+	for _, one := range r.all() {
 		if n := len(nginxctl.Living(one.procs)); n > 0 {
 			all = append(all, status.Lingering{Generation: one.generation, Workers: n, Since: one.since})
 		}
 	}
 	return all
+}
+
+// rememberRetired leaves it to the next ngha to see to the end of those that still
+// finish what they serve.
+func (s *Supervisor) rememberRetired() {
+	list, err := s.sessions.read()
+	if err != nil {
+		s.log.Warn("nginx's sessions not read", "err", err)
+		return
+	}
+	known := len(list)
+	for _, session := range s.retired.sessions() {
+		if !slices.Contains(list, session) {
+			list = append(list, session)
+		}
+	}
+	if len(list) > known {
+		s.remember(list...)
+	}
 }
 
 func (s *Supervisor) remember(sessions ...int) {

@@ -69,7 +69,24 @@ func containerCommand(args []string, script string, stderr io.Writer) error {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	if err := ownFolder(); err != nil {
+		return fail(exitFailed, err)
+	}
 	return supervise(c, before, stderr)
+}
+
+// ownFolder takes the image's folder for sockets, which is everybody's since the
+// image is for whichever user, from all others where this one is root.
+func ownFolder() error {
+	const folder = "/run/ngha"
+	info, err := os.Lstat(folder)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (os.Geteuid() != 0 || info.Mode()&0o022 == 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(folder, 0o755)
 }
 
 // makeFolder makes the folder of the control socket, where the image has nginx's

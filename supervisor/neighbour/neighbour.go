@@ -93,7 +93,14 @@ func SpeakingVRRP() ([]Process, error) {
 			return nil, err
 		}
 	}
-	if len(sockets) == 0 {
+	mine, err := openFiles(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range mine {
+		delete(sockets, file)
+	}
+	if len(sockets) == 0 { // as a rule, and there is no need to look at everybody's files
 		return nil, nil
 	}
 	entries, err := os.ReadDir("/proc")
@@ -131,13 +138,19 @@ func vrrpSockets(table string, sockets map[string]bool) error {
 
 // hasOne reports whether pid has one of the sockets open, as far as we may know.
 func hasOne(pid int, sockets map[string]bool) bool {
+	files, err := openFiles(pid)
+	// Otherwise it is gone, or not ours to see.
+	return err == nil && slices.ContainsFunc(files, func(file string) bool { return sockets[file] })
+}
+
+// openFiles is what pid has open, as /proc calls it.
+func openFiles(pid int) (list []string, err error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	fds, err := os.ReadDir(dir)
-	if err != nil {
-		return false // gone, or not ours to see
+	for _, fd := range fds {
+		if target, err := os.Readlink(path.Join(dir, fd.Name())); err == nil { // else it was closed meanwhile
+			list = append(list, target)
+		}
 	}
-	return slices.ContainsFunc(fds, func(fd fs.DirEntry) bool {
-		target, err := os.Readlink(path.Join(dir, fd.Name()))
-		return err == nil && sockets[target]
-	})
+	return list, err
 }

@@ -65,7 +65,7 @@ func TestWhoSpeaksVRRP(t *testing.T) {
 		t.Skip("a raw socket: ", err)
 	}
 	socket := os.NewFile(uintptr(fd), "vrrp")
-	defer socket.Close()
+	defer socket.Close() // where other was not started
 	speaks := func(pid int) bool {
 		t.Helper()
 		list, err := SpeakingVRRP()
@@ -84,6 +84,9 @@ func TestWhoSpeaksVRRP(t *testing.T) {
 	}
 	defer other.Wait()
 	defer other.Process.Kill()
+	if err := socket.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if !speaks(other.Process.Pid) {
 		raw, _ := os.ReadFile("/proc/thread-self/net/raw")
 		t.Errorf("process %d is not found; raw sockets:\n%s", other.Process.Pid, raw)

@@ -16,7 +16,7 @@ import (
 
 // backlog is how many packets wait for one virtual router before further ones
 // are lost: more than a router that is behind would want to hear.
-const backlog = 64
+const backlog = 256
 
 // wire is how the packets of one family enter and leave an interface. write may
 // be called from several goroutines at a time.

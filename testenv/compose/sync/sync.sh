@@ -31,6 +31,9 @@ for node in $nodes $last; do
 	fi
 	echo "$node did not load the new configuration: the old one is put back" >&2
 	put /tmp/old
-	for node in $done; do ask "$node" reload; done
+	# This one, too: it may have loaded it without being able to say so.
+	for node in $done "$node"; do
+		ask "$node" reload || echo "$node was not reached" >&2
+	done
 	exit 1
 done
