@@ -16,11 +16,12 @@ import (
 	"ngha/testenv"
 )
 
-// Image is the tag of ngha on an nginx image of Debian's kind, and ImageBusybox
-// that on one with busybox in the place of what Debian has.
+// The tags of ngha on nginx images: one of Debian's kind, one with busybox in the
+// place of what Debian has, and one on that whose user is not root.
 const (
-	Image        = "ngha-test"
-	ImageBusybox = "ngha-test:busybox"
+	Image             = "ngha-test"
+	ImageBusybox      = "ngha-test:busybox"
+	ImageUnprivileged = "ngha-test:unprivileged"
 )
 
 // Require skips the test, with the reason, where no engine answers or

@@ -241,6 +241,23 @@ func TestImageForAUserOtherThanRoot(t *testing.T) {
 	}
 }
 
+// A base image may be for such a user from the start.
+func TestImageOnOneForAUserOtherThanRoot(t *testing.T) {
+	t.Parallel()
+	lab := testenv.New(t)
+	network := compose.Network(t, "base-user", "--subnet", "198.18.14.0/24", "--ip-range", "198.18.14.128/25")
+	c := compose.Start(t, lab, append(router(t, network, "198.18.14.100"), "--cap-add", "NET_ADMIN",
+		"--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run/ngha", compose.ImageUnprivileged)...)
+	c.AwaitHealthy()
+	c.Guest().AwaitHolds("198.18.14.100")
+	if body := get(t, lab, c, "8080"); !strings.Contains(body, "nginx") {
+		t.Errorf("it answers %q", body)
+	}
+	if user, err := c.Exec("id", "-u"); err != nil || user != "101" {
+		t.Errorf("its user is %q, %v", user, err)
+	}
+}
+
 // An nginx.conf of the user's own has no place for the image's status location.
 func TestImageSaysWhatAnOwnConfigurationLacks(t *testing.T) {
 	t.Parallel()
