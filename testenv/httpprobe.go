@@ -50,7 +50,15 @@ type Probe struct {
 // every so often, until Stop or the lab's end.
 func (h *Host) ProbeHTTP(url string, every time.Duration) *Probe {
 	h.lab.t.Helper()
-	p, err := h.newProbe(url, every, attemptLimit)
+	return h.ProbeHTTPWithin(url, every, attemptLimit)
+}
+
+// ProbeHTTPWithin is ProbeHTTP with another limit to each attempt than a second:
+// for a probe that is to fail only where nobody answers, however busy the machine
+// is, and whether or not a SYN was lost.
+func (h *Host) ProbeHTTPWithin(url string, every, limit time.Duration) *Probe {
+	h.lab.t.Helper()
+	p, err := h.newProbe(url, every, limit)
 	if err != nil {
 		h.lab.t.Fatalf("probe %s from %s: %v", url, h.name, err)
 	}

@@ -18,6 +18,10 @@ const (
 	pace = 20 * time.Millisecond
 	// awaitLimit is far beyond all timers of the pairs.
 	awaitLimit = 40 * time.Second
+	// brief is how long a client waits for its answer, and patient how long where
+	// none may fail.
+	brief   = time.Second
+	patient = 5 * time.Second
 	// takeover is how long clients may wait when the node that serves is gone: three
 	// intervals of 300 ms, the skew, and what a busy machine adds.
 	takeover = 3 * time.Second
@@ -31,6 +35,7 @@ type pair struct {
 	a, b   *compose.Node
 	homes  map[string]string // a router's addresses, and the node that has them when all is well
 	probes map[string]*testenv.Probe
+	limit  time.Duration // of one attempt of theirs
 
 	handOut func() error // gives the nodes a new configuration; nil: they find it themselves
 }
@@ -39,7 +44,7 @@ type pair struct {
 func newPair(t *testing.T, name string, homes map[string]string, services ...string) *pair {
 	t.Helper()
 	lab := testenv.New(t)
-	p := &pair{Pair: compose.Up(t, lab, name, services...), T: t, lab: lab, homes: homes}
+	p := &pair{Pair: compose.Up(t, lab, name, services...), T: t, lab: lab, homes: homes, limit: brief}
 	p.a, p.b = p.Node("a"), p.Node("b")
 	p.settles()
 	return p
@@ -111,7 +116,7 @@ func (p *pair) probe(address string) *testenv.Probe {
 		p.probes = make(map[string]*testenv.Probe)
 	}
 	if p.probes[address] == nil {
-		p.probes[address] = p.Client().ProbeHTTP("http://"+address+"/", pace)
+		p.probes[address] = p.Client().ProbeHTTPWithin("http://"+address+"/", pace, p.limit)
 	}
 	return p.probes[address]
 }
@@ -121,7 +126,10 @@ func (p *pair) probe(address string) *testenv.Probe {
 // for one or two that were under way when the address moved.
 func (p *pair) during(limit time.Duration, f func()) {
 	p.Helper()
-	p.probes = nil
+	p.probes, p.limit = nil, brief
+	if limit == 0 {
+		p.limit = patient
+	}
 	for address := range each(p.homes) {
 		p.probe(address)
 	}
