@@ -1,0 +1,171 @@
+package system_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ngha/testenv"
+)
+
+// crowd is two nodes, a the better one, with as many virtual routers as there can
+// be on one network, and some more of the same numbers on another one.
+type crowd struct {
+	*testing.T
+	lab     *testenv.Lab
+	clients [2]*testenv.Host // one on each network
+	capture [2]*testenv.Capture
+	links   [2][2]*testenv.Link // by node and network
+	nodes   [2]*testenv.Node
+}
+
+// crowdSizes are the virtual routers on each network.
+var crowdSizes = [2]int{255, 40}
+
+// crowdAddress is the address of a virtual router.
+func crowdAddress(network, vrid int) string { return fmt.Sprintf("198.%d.0.%d", 18+network, vrid) }
+
+func newCrowd(t *testing.T) *crowd {
+	t.Helper()
+	c := &crowd{T: t, lab: testenv.New(t)}
+	hosts := [2]*testenv.Host{c.lab.Host("a"), c.lab.Host("b")}
+	for i := range crowdSizes {
+		lan := c.lab.Bridge(fmt.Sprintf("lan%d", i))
+		c.clients[i] = c.lab.Host(fmt.Sprintf("client%d", i))
+		lan.Attach(c.clients[i], fmt.Sprintf("198.%d.1.9/16", 18+i))
+		for n, h := range hosts {
+			c.links[n][i] = lan.Attach(h, fmt.Sprintf("198.%d.1.%d/16", 18+i, n+1))
+		}
+		c.capture[i] = lan.Capture()
+	}
+	for n, h := range hosts {
+		var routers strings.Builder
+		for i, size := range crowdSizes {
+			for vrid := 1; vrid <= size; vrid++ {
+				fmt.Fprintf(&routers, "  - {name: r%d-%d, vrid: %[2]d, interface: eth%[1]d, addresses: [%[3]s], priority: %[4]d}\n",
+					i, vrid, crowdAddress(i, vrid), 200-50*n)
+			}
+		}
+		c.nodes[n] = c.lab.StartNode(h, testenv.Node{Config: unhurried + "virtual_routers:\n" + routers.String()})
+		c.nodes[n].AwaitHealth("healthy")
+	}
+	return c
+}
+
+// on waits until node n has every address, and only it where the other one runs.
+func (c *crowd) on(n int, other bool) {
+	c.Helper()
+	c.nodes[n].AwaitState("active")
+	if other {
+		c.nodes[1-n].AwaitState("backup")
+	}
+	for m, node := range c.nodes {
+		want := m == n
+		if !want && !other {
+			continue
+		}
+		c.lab.Await(fmt.Sprintf("%s to have all addresses: %v", node.Host(), want), limit, func() error {
+			have, err := node.Host().Addresses()
+			if err != nil {
+				return err
+			}
+			for i, size := range crowdSizes {
+				for vrid := 1; vrid <= size; vrid++ {
+					a := netip.PrefixFrom(netip.MustParseAddr(crowdAddress(i, vrid)), 32)
+					if slices.Contains(have, a) != want {
+						return fmt.Errorf("%v: %v", a, !want)
+					}
+				}
+			}
+			return nil
+		})
+	}
+	for i, size := range crowdSizes {
+		for _, vrid := range []int{1, size/2 + 1, size} {
+			c.lab.Await(fmt.Sprintf("VRID %d of network %d to be served", vrid, i), limit, func() error {
+				server, err := ask(c.clients[i], crowdAddress(i, vrid))
+				if err == nil && server != c.nodes[n].Host().Name() {
+					err = errors.New(server + " answered")
+				}
+				return err
+			})
+		}
+	}
+}
+
+// claims returns how long after an instant node n first advertised the last one
+// of the virtual routers.
+func (c *crowd) claims(n int, since time.Time) (latest time.Duration) {
+	c.Helper()
+	for i, size := range crowdSizes {
+		first := make(map[int]time.Time)
+		for _, f := range c.capture[i].Frames().Where(testenv.From(c.links[n][i]), testenv.After(since)) {
+			if f.Advert != nil && first[f.Advert.VRID].IsZero() {
+				first[f.Advert.VRID] = f.At
+			}
+		}
+		for vrid := 1; vrid <= size; vrid++ {
+			at, ok := first[vrid]
+			if !ok {
+				c.Errorf("VRID %d of network %d was not claimed", vrid, i)
+				continue
+			}
+			latest = max(latest, at.Sub(since))
+		}
+	}
+	return latest
+}
+
+// A node has the 255 virtual routers that there can be on a network, and more on
+// another one. All of them move to the other node when it is killed, in time, and
+// back; each is advertised in time all the while, and none by both.
+func TestAllVirtualRoutersOfANetwork(t *testing.T) {
+	c := newCrowd(t)
+	c.on(0, true)
+	killed := time.Now()
+	c.nodes[0].Kill()
+	c.on(1, false)
+	const down = 3*time.Second + (256-150)*time.Second/256
+	if took := c.claims(1, killed); took > down+time.Second {
+		t.Errorf("the last virtual router was taken over after %v, want at most %v and a second", took, down)
+	} else {
+		t.Logf("the last virtual router was taken over after %v; the timer allows %v", took, down)
+	}
+	rest := time.Now()
+	c.lab.Await("five rounds of advertisements", limit, func() error {
+		got := len(c.capture[0].Frames().Where(testenv.IsAdvert(255), testenv.After(rest)))
+		if got < 5 {
+			return fmt.Errorf("%d so far", got)
+		}
+		return nil
+	})
+	for i, size := range crowdSizes {
+		frames := c.capture[i].Frames()
+		for vrid := 1; vrid <= size; vrid++ {
+			if err := frames.NoTwoSpeakers(vrid, time.Second); err != nil {
+				t.Error(err)
+			}
+			var last time.Time
+			for _, f := range frames.Where(testenv.IsAdvert(vrid), testenv.From(c.links[1][i]), testenv.After(rest)) {
+				if gap := f.At.Sub(last); !last.IsZero() && gap > 2*time.Second {
+					t.Errorf("VRID %d of network %d was not advertised for %v", vrid, i, gap)
+				}
+				last = f.At
+			}
+		}
+	}
+	c.nodes[0].Start()
+	c.on(0, true)
+	usage, err := c.nodes[1].Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit := 100; usage.Descriptors > limit {
+		t.Errorf("%d descriptors are open, want at most %d whatever the number of virtual routers", usage.Descriptors, limit)
+	}
+	t.Logf("%+v", usage)
+}
