@@ -103,7 +103,7 @@ func TestCommandLineIsRefused(t *testing.T) {
 		{"an argument too many", nil, []string{"reload", "now"}, []string{"now", "--help"}},
 		{"unknown variable", []string{"NGHA_VIPS=198.51.100.100"}, run(), []string{"NGHA_VIPS", "did you mean NGHA_VIP?"}},
 		{"variable with a fault", []string{"NGHA_VIP=198.51.100.100", "NGHA_VRID=no"}, run(), []string{"NGHA_VRID", "no", "1 to 255"}},
-		{"flag with a fault", nil, run("--vip", "198.51.100.100/33", "--vrid", "51"), []string{"--vip", "198.51.100.100/33", "IPv4"}},
+		{"flag with a fault", nil, run("--vip", "198.51.100.100/33", "--vrid", "51"), []string{"--vip", "198.51.100.100/33", "not an IP address"}},
 		{"an address without its VRID", nil, run("--vip", vip), []string{"--vip", "no vrid", "--vrid"}},
 		{"a VRID without its address", []string{"NGHA_VRID=51"}, run(), []string{"NGHA_VRID", "no addresses", "NGHA_VIP"}},
 		{"a file that is not there", nil, run("--config", "/nowhere/ngha.yaml"), []string{"--config", "/nowhere/ngha.yaml", "no such file"}},

@@ -124,7 +124,7 @@ func TestService(t *testing.T) {
 func TestStopOfAHangingServiceLeavesNothing(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
-	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=1s\n")
+	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=5s\n")
 	h.serve(router)
 	h.await("the address", h.holds)
 	// systemd has a process go on that it wants to end.
