@@ -123,7 +123,7 @@ func (p *pair) probe(address string) *testenv.Probe {
 
 // during has the client ask for every address while f runs, and expects that no
 // answer is longer in coming than limit. Where that is 0 no request may fail, but
-// for one or two that were under way when the address moved.
+// for those that were under way when the address moved.
 func (p *pair) during(limit time.Duration, f func()) {
 	p.Helper()
 	p.probes, p.limit = nil, brief
@@ -137,7 +137,7 @@ func (p *pair) during(limit time.Duration, f func()) {
 	for address, probe := range p.probes {
 		r := probe.Stop()
 		cut := len(r.Where(isCut).Samples)
-		if limit == 0 && (r.Failed() > cut || cut > 2) || limit > 0 && r.Longest().Duration() > limit {
+		if limit == 0 && (r.Failed() > cut || cut > underWay) || limit > 0 && r.Longest().Duration() > limit {
 			p.Errorf("%s: %v", address, r)
 		} else {
 			p.Logf("%s: %v", address, r)
@@ -145,6 +145,10 @@ func (p *pair) during(limit time.Duration, f func()) {
 	}
 	p.probes = nil
 }
+
+// underWay is how many requests may be under way when an address moves from a node
+// and, later, back to it: on a busy machine the probe asks several at once.
+const underWay = 8
 
 // isCut tells whether s may have been under way when the address moved. The answer
 // to a request that was whole by then is lost without a word.
