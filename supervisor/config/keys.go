@@ -169,10 +169,7 @@ var routerKeys = keys[VirtualRouter]{
 	},
 	{
 		name: "virtual_mac", value: "false", help: "true: the addresses are not at the interface's own MAC address but at the virtual router's, 00-00-5E-00-01-VRID",
-		read: func(d *decoder, n *node, v *VirtualRouter) {
-			w, _ := d.word(n, "answer", "false", "true")
-			v.VirtualMAC = w == "true"
-		},
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.VirtualMAC, _ = d.truth(n) },
 	},
 	{
 		name: "priority", value: "100", flag: "priority", arg: "N", help: "2-254; the healthy node with the highest becomes active",
@@ -200,10 +197,7 @@ var routerKeys = keys[VirtualRouter]{
 	},
 	{
 		name: "allow_routed", value: "false", help: "true: a peer may be behind a router; otherwise TTL 255 is demanded of what it sends",
-		read: func(d *decoder, n *node, v *VirtualRouter) {
-			w, _ := d.word(n, "answer", "false", "true")
-			v.VRRP.Routed = w == "true"
-		},
+		read: func(d *decoder, n *node, v *VirtualRouter) { v.VRRP.Routed, _ = d.truth(n) },
 	},
 	{
 		name: "password", flag: "password", arg: "TEXT", quiet: true, help: "of version 2, up to 8 bytes, beside old routers that have one; everybody on the network can read it",
