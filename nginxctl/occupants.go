@@ -20,15 +20,9 @@ type Occupant struct {
 func (d *Dump) Occupants(ctx context.Context, sessions []int) []Occupant {
 	want := d.wanted(ctx)
 	here, err := os.Readlink("/proc/thread-self/ns/net")
-	entries, err2 := os.ReadDir("/proc")
+	pids, err2 := processIDs()
 	if err != nil || err2 != nil || len(want) == 0 {
 		return nil
-	}
-	var pids []int
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() {
-			pids = append(pids, pid)
-		}
 	}
 	slices.Sort(pids)
 	seen := make(map[uint64]bool) // sockets
@@ -36,7 +30,7 @@ func (d *Dump) Occupants(ctx context.Context, sessions []int) []Occupant {
 	for _, pid := range pids {
 		ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
 		s, err2 := readStat(pid)
-		if err != nil || err2 != nil || ns != here || slices.Contains(sessions, s.session) {
+		if err != nil || err2 != nil || pid == os.Getpid() || ns != here || slices.Contains(sessions, s.session) {
 			continue
 		}
 		if at := occupied(pid, want, seen); len(at) > 0 {

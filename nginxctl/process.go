@@ -135,21 +135,12 @@ func children(pid int) ([]Process, error) {
 
 // members lists the living processes of a session.
 func members(session int) ([]Process, error) {
-	dir, err := os.Open("/proc")
+	pids, err := processIDs()
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
-	}
 	var procs []Process
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		s, err := readStat(pid)
 		if err != nil || s.session != session {
 			continue // gone, or hidden from us and so not ours
@@ -161,6 +152,26 @@ func members(session int) ([]Process, error) {
 		procs = append(procs, p)
 	}
 	return procs, nil
+}
+
+// processIDs lists all processes, in no order.
+func processIDs() ([]int, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var pids []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // readProc reads a file of /proc/PID. The kernel says ESRCH where the process
