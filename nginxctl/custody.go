@@ -25,6 +25,7 @@ type Custody struct {
 	beyond  []endpoint       // nginx listens there, and we do not hold it
 	refusal error            // why not
 	queues  map[uint64]queue // of nginx's listening sockets, by inode; those alone where somebody waits
+	seen    sighting         // of nginx's sockets
 	synced  bool             // beyond has been filled from a living master
 	barred  bool             // the kernel does not let us take sockets
 }
@@ -117,7 +118,7 @@ func (c *Custody) Close() error {
 		errs = append(errs, s.remove())
 	}
 	c.drop(func(socket) bool { return true })
-	c.beyond, c.refusal, c.queues, c.synced = nil, nil, nil, false
+	c.beyond, c.refusal, c.queues, c.seen, c.synced = nil, nil, nil, sighting{}, false
 	return errors.Join(errs...)
 }
 
@@ -127,7 +128,7 @@ func (c *Custody) Leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop(func(socket) bool { return true })
-	c.beyond, c.refusal, c.queues, c.synced = nil, nil, nil, false
+	c.beyond, c.refusal, c.queues, c.seen, c.synced = nil, nil, nil, sighting{}, false
 }
 
 func (c *Custody) count(at endpoint) int {

@@ -1,6 +1,10 @@
 package nginxctl
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // A queue are connections to one listening socket which nginx has not accepted.
 type queue struct {
@@ -45,4 +49,14 @@ func (c *Custody) Waiting() []string {
 		}
 	}
 	return texts(stuck)
+}
+
+// acceptQueue is the number of connections that wait to be accepted from a
+// listening socket of TCP; 0 for every other one (tcp(7), TCP_INFO).
+func acceptQueue(fd int) int {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil || info.State != unix.BPF_TCP_LISTEN {
+		return 0
+	}
+	return int(info.Unacked)
 }

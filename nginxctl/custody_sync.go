@@ -25,7 +25,7 @@ func (c *Custody) Sync(m *Master) error {
 	var open map[uint64]int
 	var at map[uint64]listener
 	if err == nil {
-		open, at, err = listeners(m.pid)
+		open, at, err = c.look(m.pid, time.Now())
 	}
 	// What it says is true of a master that lives. One that is being killed
 	// has no descriptors, and now more than ever needs ours.
@@ -47,6 +47,49 @@ func (c *Custody) Sync(m *Master) error {
 	c.beyond, c.refusal = c.take(p, open, at)
 	c.synced = true
 	return nil
+}
+
+// settledSockets is for how long a master has the same sockets before the kernel
+// need not be asked again which of them listen: one that has just been bound does
+// not yet.
+const settledSockets = 500 * time.Millisecond
+
+// sighting is what sockets a master had, when they were first seen, and when the
+// kernel last said which of them listen.
+type sighting struct {
+	open        map[uint64]int
+	first, last time.Time
+}
+
+// look is listeners for the master in custody. To find them in the kernel's
+// tables takes milliseconds of a processor, since those have all connections of
+// the network namespace; while the master's sockets stay the same, and we hold
+// all that listen, our own descriptors say as much.
+func (c *Custody) look(pid int, now time.Time) (open map[uint64]int, at map[uint64]listener, err error) {
+	if open, err = openSockets(pid); err != nil {
+		return nil, nil, err
+	}
+	if !maps.Equal(open, c.seen.open) {
+		c.seen = sighting{open: open, first: now}
+	}
+	if len(c.beyond) == 0 && c.seen.last.Sub(c.seen.first) >= settledSockets {
+		return open, c.own(open), nil
+	}
+	if at, err = listening(pid, open); err == nil {
+		c.seen.last = now
+	}
+	return open, at, err
+}
+
+// own maps those sockets in custody that are among open.
+func (c *Custody) own(open map[uint64]int) map[uint64]listener {
+	at := make(map[uint64]listener)
+	for _, s := range c.held {
+		if _, has := open[s.inode]; has {
+			at[s.inode] = listener{s.at, acceptQueue(s.fd)}
+		}
+	}
+	return at
 }
 
 // release closes what the master has closed. It is the part of Sync that cannot

@@ -2,6 +2,7 @@ package nginxctl
 
 import (
 	"errors"
+	"net"
 	"os"
 	"slices"
 	"testing"
@@ -240,4 +241,55 @@ func TestStopIsNoticedInCustody(t *testing.T) {
 	if got := holds(g.custody); len(got) > 0 {
 		t.Errorf("held for a nginx that ends: %v", got)
 	}
+}
+
+// Once nothing has changed for a while the kernel's tables are left alone, and
+// what happens is seen all the same.
+func TestSettledCustodyStaysInStep(t *testing.T) {
+	kept, added := freePort(t), freePort(t)
+	g := guard(t, nginxtest.Config{Listen: []string{kept}})
+	sync := func() {
+		t.Helper()
+		if err := g.custody.Sync(g.master); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nginxtest.Eventually(t, "a custody that has settled", func() bool {
+		sync()
+		return g.custody.seen.last.Sub(g.custody.seen.first) >= settledSockets
+	})
+	last := g.custody.seen.last
+
+	for _, p := range workers(t, g.master) {
+		if err := p.signal(unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := net.Dial("tcp", kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	nginxtest.Eventually(t, "a connection that waits", func() bool {
+		sync()
+		return len(g.custody.queues) == 1
+	})
+	if g.custody.seen.last != last {
+		t.Error("the kernel's tables were read though nothing has changed")
+	}
+	for _, p := range workers(t, g.master) {
+		if err := p.signal(unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	g.site.Write(t, nginxtest.Config{Listen: []string{kept, added}})
+	if err := g.master.Signal(unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	nginxtest.Eventually(t, "the added listener", func() bool {
+		sync()
+		beyond, _ := g.custody.Uncovered()
+		return slices.Contains(append(holds(g.custody), beyond...), added)
+	})
 }
