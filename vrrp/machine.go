@@ -153,7 +153,8 @@ func (m *Machine) startup(now time.Time, source netip.Addr) {
 	}
 }
 
-// fault handles Fault.
+// fault handles Fault. What took the interface away may have left a way to the
+// others, as where its address has changed: they need not wait for silence.
 func (m *Machine) fault(now time.Time, reason string) {
 	switch m.state {
 	case Initialize:
@@ -162,6 +163,9 @@ func (m *Machine) fault(now time.Time, reason string) {
 		}
 		return
 	case Active:
+		if !m.active.lingers() { // else it has been said
+			m.sendRelease()
+		}
 		m.do(Release{})
 	}
 	m.enter(now, Initialize, reason)

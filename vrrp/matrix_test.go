@@ -139,7 +139,7 @@ var matrix = []struct {
 	{"active/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down},
 	{"active/fault", 100 * ms, vrrp.Fault{Reason: "no carrier"},
-		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
+		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
 	{"active/timer/early", 100 * ms, vrrp.Timer{}, nil, 400 * ms},
 	{"active/timer/announcement", 500 * ms, vrrp.Timer{}, acts(vrrp.Announce{}), 500 * ms},
 	{"active/timer/advertisement", time.Second, vrrp.Timer{}, acts(send(200), vrrp.Acquire{}, vrrp.Announce{}), 500 * ms},
@@ -167,7 +167,7 @@ var matrix = []struct {
 	{"last-resort/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down1},
 	{"last-resort/fault", 100 * ms, vrrp.Fault{Reason: "no carrier"},
-		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
+		acts(send(0), vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
 	{"last-resort/timer", time.Second, vrrp.Timer{}, acts(send(1), vrrp.Acquire{}, vrrp.Announce{}), 500 * ms},
 
 	{"unicast/startup", 100 * ms, vrrp.Startup{Source: self}, nil, 400 * ms},
@@ -191,7 +191,7 @@ var matrix = []struct {
 	{"unicast/suspended", 100 * ms, vrrp.Suspended{},
 		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Backup, "woke from suspend")), down},
 	{"unicast/fault", 100 * ms, vrrp.Fault{Reason: "no carrier"},
-		acts(vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
+		acts(send(0, lower), vrrp.Release{}, moved(vrrp.Active, vrrp.Initialize, "no carrier")), none},
 	{"unicast/timer", time.Second, vrrp.Timer{}, acts(send(200, lower), vrrp.Acquire{}, vrrp.Announce{}), 500 * ms},
 
 	{"lingering/startup", 100 * ms, vrrp.Startup{Source: higher}, nil, 900 * ms},

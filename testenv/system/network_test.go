@@ -398,6 +398,7 @@ func TestSourceAddressIsRemovedAndComesBack(t *testing.T) {
 	s := newSite(t, testenv.Node{Interface: "eth0"}, testenv.Node{})
 	s.a.link.Steal("198.51.100.1")
 	s.settlesOn(s.b)
+	s.saidFarewell(s.a)
 	s.a.AwaitState("initialize")
 	s.explains(s.a, "eth0")
 	if out, err := s.a.Run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0"); err != nil {

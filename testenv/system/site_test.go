@@ -273,6 +273,15 @@ func (s *site) advertises(m *member, count int) {
 	})
 }
 
+// saidFarewell wants m's last advertisement to be one of Priority 0.
+func (s *site) saidFarewell(m *member) {
+	s.Helper()
+	said := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(m.link))
+	if n := len(said); n == 0 || said[n-1].Advert.Priority != 0 {
+		s.Errorf("%s left without Priority 0", m.name)
+	}
+}
+
 // failsBack has a come back, by f, and wants it to take over from b as its
 // configuration says. It returns when f was called.
 func (s *site) failsBack(failback string, f func()) (since time.Time) {
