@@ -2,6 +2,7 @@ package lan
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,6 +15,10 @@ const (
 	// stale is after how long a renewal is not made any more: the process has not
 	// been running, and others have the addresses.
 	stale = 100 * time.Millisecond
+	// atOnce is how many addresses are renewed by one message to the kernel. A
+	// socket has room for the answers, should each be refused: one that has not
+	// loses those to later requests, too.
+	atOnce = 100
 )
 
 // renewals are the leases that wait to be renewed. The zero value has none.
@@ -66,14 +71,13 @@ func (r *requests) renewAll() {
 	}
 }
 
-// renewNow renews what waits by one request, and returns the Ports of which it
-// could not, and why.
+// renewNow renews what waits, and returns the Ports of which it could not, and
+// why.
 func (r *requests) renewNow() (failed []*Port, err error) {
 	// What is released meanwhile is released after this.
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var ports []*Port // one for each message
-	r.batch = r.batch[:0]
+	var due []dueLease
 	for _, w := range r.renewals.take() {
 		if time.Since(w.asked) > stale {
 			failed, err = append(failed, w.port), errors.New("it is too late")
@@ -83,23 +87,41 @@ func (r *requests) renewNow() (failed []*Port, err error) {
 			continue // it was released, or is to be installed anew
 		}
 		for _, m := range w.port.leases {
-			ports = append(ports, w.port)
-			r.sequence++
-			at := len(r.batch)
-			r.batch = append(r.batch, m...)
-			r.batch[at:].finish(r.sequence, len(m))
+			due = append(due, dueLease{w.port, m})
 		}
 	}
-	if len(ports) == 0 {
+	for some := range slices.Chunk(due, atOnce) {
+		if refused, rerr := r.renewSome(some); rerr != nil {
+			failed, err = append(failed, refused...), rerr
+		}
+	}
+	return failed, err
+}
+
+type dueLease struct {
+	port    *Port
+	renewal message
+}
+
+// renewSome is renewNow for what goes into one message. The caller has the lock.
+func (r *requests) renewSome(leases []dueLease) (failed []*Port, err error) {
+	first := r.sequence + 1
+	r.batch = r.batch[:0]
+	for _, l := range leases {
+		r.sequence++
+		at := len(r.batch)
+		r.batch = append(r.batch, l.renewal...)
+		r.batch[at:].finish(r.sequence, len(l.renewal))
+	}
+	refused, err := r.askAll(r.batch, first)
+	if err != nil {
+		for _, l := range leases {
+			failed = append(failed, l.port)
+		}
 		return failed, err
 	}
-	first := r.sequence - uint32(len(ports)) + 1
-	refused, rerr := r.askAll(r.batch, first)
-	if rerr != nil {
-		return append(failed, ports...), rerr
-	}
-	for i, rerr := range refused {
-		failed, err = append(failed, ports[i]), rerr
+	for i, why := range refused {
+		failed, err = append(failed, leases[i].port), why
 	}
 	return failed, err
 }

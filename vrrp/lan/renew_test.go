@@ -53,6 +53,43 @@ func TestOneRenewalRefusedIsNothingToTheOthers(t *testing.T) {
 	}
 }
 
+// TestMoreRenewalsThanOneMessageHolds: 255 virtual routers can have 255 addresses
+// each.
+func TestMoreRenewalsThanOneMessageHolds(t *testing.T) {
+	_, h := solo(t)
+	for name, row := range map[string]struct {
+		many, index, failed int
+		want                error
+	}{
+		"renewed": {4000, h.Links()[0].Index(), 0, nil},
+		"refused": {2000, 12345, 2000, unix.ENODEV}, // each of them is answered
+	} {
+		t.Run(name, func(t *testing.T) {
+			var failed []*Port
+			var err, next error
+			must(t, h, func() error {
+				r, rerr := openRequests()
+				if rerr != nil {
+					return rerr
+				}
+				defer r.close()
+				for i := range row.many {
+					r.renewals.add(holding(row.index, fmt.Sprintf("198.18.%d.%d/32", i/250, i%250+1)))
+				}
+				failed, err = r.renewNow()
+				next = r.do(lease(h.Links()[0].Index(), netip.MustParsePrefix(vip), 60))
+				return nil
+			})
+			if len(failed) != row.failed || !errors.Is(err, row.want) {
+				t.Errorf("%d renewals failed: %v, want %d with %v", len(failed), err, row.failed, row.want)
+			}
+			if next != nil {
+				t.Errorf("the next request: %v", next)
+			}
+		})
+	}
+}
+
 // TestRenewalThatComesLateIsNotMade: the process was stopped meanwhile, and
 // another node has the address.
 func TestRenewalThatComesLateIsNotMade(t *testing.T) {
