@@ -49,6 +49,18 @@ func TestUnicastHearsItsPeersAlone(t *testing.T) {
 	b.want(b.step(0, heard(netip.MustParseAddr("198.51.100.77"), 250)))
 }
 
+// Where an interface has no address yet nobody can tell that a peer is this node.
+func TestUnicastDoesNotSpeakToItself(t *testing.T) {
+	b := newBench(t, unicast)
+	b.step(0, vrrp.PeersChanged{Peers: []netip.Addr{lower, self}})
+	b.active()
+	b.want(b.step(0, vrrp.PeersChanged{Peers: []netip.Addr{self, lower, higher}}), send(200, lower, higher))
+	b.step(0, vrrp.Fault{Reason: "no address"})
+	b.step(0, vrrp.Startup{Source: lower})
+	b.want(b.run(down), send(200, self, higher), vrrp.Acquire{}, vrrp.Announce{},
+		moved(vrrp.Backup, vrrp.Active, "no advertisement for 3.2s"))
+}
+
 func TestMulticastHearsEveryone(t *testing.T) {
 	b := newBench(t).backup()
 	b.step(0, vrrp.PeersChanged{Peers: []netip.Addr{lower}})

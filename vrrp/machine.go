@@ -24,7 +24,8 @@ type Machine struct {
 	reason string
 
 	source   netip.Addr
-	peers    []netip.Addr // of a Unicast virtual router
+	told     []netip.Addr // the peers of a Unicast virtual router, by PeersChanged
+	peers    []netip.Addr // those of them that are not source
 	standing Standing     // as last told
 	verdict  Standing     // the last one that was not Pending
 	ended    bool         // Shutdown was asked for; there is no way back
@@ -147,6 +148,7 @@ func (m *Machine) startup(now time.Time, source netip.Addr) {
 		return
 	}
 	m.source = source
+	m.peers = m.others()
 	if m.state == Initialize {
 		m.becomeBackup(now, "started")
 		m.group.joined, m.group.listened = now, false
@@ -218,17 +220,27 @@ func (m *Machine) peersChanged(now time.Time, peers []netip.Addr) {
 	if !m.cfg.Unicast {
 		return
 	}
-	var list []netip.Addr
-	gained := false
+	m.told = nil
 	for _, p := range peers {
-		p = p.Unmap()
-		gained = gained || !slices.Contains(m.peers, p)
-		list = append(list, p)
+		m.told = append(m.told, p.Unmap())
 	}
-	m.peers = list
+	before := m.peers
+	m.peers = m.others()
+	gained := slices.ContainsFunc(m.peers, func(p netip.Addr) bool { return !slices.Contains(before, p) })
 	if gained && m.state == Active && !m.active.lingers() {
 		m.send(now)
 	}
+}
+
+// others are the peers but for this node, which may be named with them: that
+// it hears itself does not mean that it can speak.
+func (m *Machine) others() (list []netip.Addr) {
+	for _, p := range m.told {
+		if p != m.source {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // Status returns a copy of what there is to know about m.
