@@ -233,6 +233,25 @@ func TestRemovalOfWhatIsNotHeldIsNotTold(t *testing.T) {
 	w.first("no carrier")
 }
 
+// TestOwnAddressThatJoinsAVirtualNetworkStays: the kernel makes it a secondary of
+// the virtual one, which has to leave that network.
+func TestOwnAddressThatJoinsAVirtualNetworkStays(t *testing.T) {
+	_, h := solo(t)
+	w := watch(t, h, named("eth0", "203.0.113.100/24"))
+	p := w.port()
+	acquire(t, p)
+	addAddress(t, h, "eth0", "203.0.113.1/24")
+	w.down("networks")
+	if err := p.Release(); err != nil {
+		t.Fatal(err)
+	}
+	acquire(t, w.port())
+	want := []string{own, "203.0.113.1/24", "203.0.113.100/32 ours"}
+	if diff := cmp.Diff(want, holds(t, h), sorted); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+}
+
 func TestLeaseIsRestoredWhereSomebodyMadeItEndless(t *testing.T) {
 	lab, h := solo(t)
 	w := watch(t, h, spec(vip))

@@ -39,6 +39,8 @@
 // An address is installed as /32. A length written in the configuration is
 // used only where the node has no own address in that network: beside one, the
 // kernel would make either a secondary of the other and delete both together.
+// Should the node get one there later, it is the secondary: promote_secondaries
+// of the interface is set to 1, and stays so, that it be kept.
 // As /32 it has no network and is nobody's secondary, and as it comes after the
 // node's own address, that one stays the source of the node's own connections.
 // Of IPv6 all this is so of /128, and the kernel is told in addition that the

@@ -56,6 +56,10 @@ func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
 	}
 	if p.faces != nil {
 		n.table.learn(p.faces)
+	} else if networked(p.addrs) {
+		if err := p.requests.keepSecondaries(p.index); err != nil {
+			p.log.Warn("addresses of the node's own that join a virtual one's network may go with it", "iface", p.name, "err", err)
+		}
 	}
 	for _, a := range n.table.addrs {
 		if a.index != at.index || !a.tagged || !s.virtual(a.local.Addr()) {
