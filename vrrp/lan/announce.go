@@ -40,7 +40,7 @@ func (p *Port) announce(a netip.Addr, router bool) error {
 	if err != nil {
 		return err
 	}
-	return p.arp.send(b, linkTo(index, etherIPv6, allNodesMAC))
+	return send(p.arp, b, toLink(index, etherIPv6, allNodesMAC))
 }
 
 // routes tells whether the interface forwards IPv6, and so whether what is said

@@ -35,7 +35,7 @@ func (s *socket) shout(index int, from mac, sender netip.Addr, to mac, target ne
 	if err != nil {
 		return err
 	}
-	return s.send(b, linkTo(index, etherARP, everyone))
+	return send(s, b, toLink(index, etherARP, everyone))
 }
 
 // Probe asks once by ARP who has addr, and returns nil when somebody answers

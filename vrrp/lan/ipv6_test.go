@@ -88,7 +88,7 @@ func TestHopLimitIsWhatCame(t *testing.T) {
 	if !ok {
 		t.Fatalf("the wire is a %T", p.a.segment.wire)
 	}
-	if err := w.out.send(b, &unix.SockaddrInet6{Addr: vrrp.GroupIPv6.As16(), ZoneId: uint32(p.a.index)}); err != nil {
+	if err := send(w.out, b, toIPv6(vrrp.GroupIPv6, uint32(p.a.index))); err != nil {
 		t.Fatal(err)
 	}
 	if got := heard(t, packets).TTL; got != 64 {

@@ -44,7 +44,7 @@ func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
 	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), log: s.logger().With("vrid", s.VRID), pool: &n.pool, missing: missing}
 	l := n.table.links[at.index]
 	p.mac.Store(&l.mac)
-	err := p.join(n.log, s.Multicast)
+	err := p.join(n.log, s)
 	if err == nil {
 		err = p.clearFaces(l, &n.table)
 	}
@@ -74,7 +74,7 @@ func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
 }
 
 // join takes what the Port shares with others.
-func (p *Port) join(log *slog.Logger, multicast bool) (err error) {
+func (p *Port) join(log *slog.Logger, s Spec) (err error) {
 	if p.requests, err = share(p, key{what: "netlink"}, openRequests); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (p *Port) join(log *slog.Logger, multicast bool) (err error) {
 	}); err != nil {
 		return err
 	}
-	p.member, err = p.segment.join(p.vrid, multicast)
+	p.member, err = p.segment.join(s.VRID, s.Multicast, s.Interval)
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -76,7 +75,7 @@ func TestPacketsCarryInternetworkControl(t *testing.T) {
 	heads, done := make(chan []byte, 10), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := w.in.receive(func(b, _ []byte, _ syscall.Sockaddr) { heads <- slices.Clone(b) }); !errors.Is(err, net.ErrClosed) {
+		if err := w.in.receive(func() time.Duration { return minGather }, func(r received) { heads <- slices.Clone(r.packet) }); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("receive: %v", err)
 		}
 	}()

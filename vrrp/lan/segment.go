@@ -18,12 +18,22 @@ import (
 // are lost: more than a router that is behind would want to hear.
 const backlog = 256
 
+// Packets that come in quick succession wait for each other, for a small part of
+// the shortest interval. It takes a company of virtual routers less than maxGather
+// to speak. The runtime's timers know nothing shorter than minGather.
+const (
+	gatherPart = 50
+	minGather  = time.Millisecond
+	maxGather  = 2 * time.Millisecond
+)
+
 // wire is how the packets of one family enter and leave an interface. write may
 // be called from several goroutines at a time.
 type wire interface {
 	// read gives deliver every packet that comes until there is an error, after
-	// close net.ErrClosed. A packet's payload lasts until deliver returns.
-	read(deliver func(vrrp.Packet)) error
+	// close net.ErrClosed. A packet's payload lasts until deliver returns. Packets
+	// that come in quick succession may be read together, after the pause.
+	read(pause func() time.Duration, deliver func(vrrp.Packet)) error
 	sender
 	// admit has the kernel drop what is for none of these.
 	admit(vrids) error
@@ -52,12 +62,14 @@ type segment struct {
 
 	mu      sync.Mutex
 	members []*member
+	gather  atomic.Int64 // what pause returns
 }
 
 // member is one virtual router's part of a segment.
 type member struct {
 	vrid      uint8
-	multicast bool // not only unicast
+	multicast bool          // not only unicast
+	interval  time.Duration // its Advertisement_Interval
 	packets   chan vrrp.Packet
 	lost      atomic.Uint64 // since nobody had taken those before
 }
@@ -71,10 +83,10 @@ func newSegment(w wire, log *slog.Logger) *segment {
 
 // join makes a virtual router one whose packets are wanted. There may be more
 // than one member for a VRID: one that is about to leave, and its successor.
-func (s *segment) join(vrid uint8, multicast bool) (*member, error) {
+func (s *segment) join(vrid uint8, multicast bool, interval time.Duration) (*member, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := &member{vrid: vrid, multicast: multicast, packets: make(chan vrrp.Packet, backlog)}
+	m := &member{vrid: vrid, multicast: multicast, interval: interval, packets: make(chan vrrp.Packet, backlog)}
 	if multicast && !s.joined() {
 		if err := s.wire.join(); err != nil {
 			return nil, err
@@ -107,19 +119,26 @@ func (s *segment) joined() bool {
 	return slices.ContainsFunc(s.members, func(m *member) bool { return m.multicast })
 }
 
-// admit tells the kernel whose packets are wanted.
+// admit tells the kernel whose packets are wanted, and its reader how long they
+// may wait for each other.
 func (s *segment) admit() error {
 	var set vrids
+	gather := maxGather
 	for _, m := range s.members {
 		set.add(m.vrid)
+		gather = min(gather, m.interval/gatherPart)
 	}
+	s.gather.Store(int64(max(gather, minGather)))
 	return s.wire.admit(set)
 }
+
+// pause is how long packets may wait for those behind them.
+func (s *segment) pause() time.Duration { return time.Duration(s.gather.Load()) }
 
 // read deals out packets until the segment is closed.
 func (s *segment) read() {
 	for {
-		err := s.wire.read(s.deliver)
+		err := s.wire.read(s.pause, s.deliver)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -30,7 +31,7 @@ func newFakeWire() *fakeWire {
 	return &fakeWire{packets: make(chan vrrp.Packet), closed: make(chan struct{})}
 }
 
-func (w *fakeWire) read(deliver func(vrrp.Packet)) error {
+func (w *fakeWire) read(_ func() time.Duration, deliver func(vrrp.Packet)) error {
 	for {
 		select {
 		case p := <-w.packets:
@@ -84,7 +85,7 @@ func newFakeSegment(t *testing.T) (*segment, *fakeWire) {
 
 func joined(t *testing.T, s *segment, vrid uint8, multicast bool) *member {
 	t.Helper()
-	m, err := s.join(vrid, multicast)
+	m, err := s.join(vrid, multicast, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestKernelIsToldWhoseArePackets(t *testing.T) {
 func TestWhoCannotBeAdmittedHasNotJoined(t *testing.T) {
 	s, w := newFakeSegment(t)
 	w.fail = errors.New("no memory")
-	if _, err := s.join(7, true); err == nil {
+	if _, err := s.join(7, true, time.Second); err == nil {
 		t.Fatal("no error")
 	}
 	if diff := cmp.Diff([]string{"join", "[7]", "leave"}, w.calls); diff != "" || len(s.members) > 0 {

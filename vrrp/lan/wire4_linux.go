@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"syscall"
+	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -61,13 +61,13 @@ func openOut4(index int) (out4, error) {
 	return out4{out}, err
 }
 
-func (w *wire4) read(deliver func(vrrp.Packet)) error {
-	return w.in.receive(func(b, control []byte, _ syscall.Sockaddr) {
+func (w *wire4) read(pause func() time.Duration, deliver func(vrrp.Packet)) error {
+	return w.in.receive(pause, func(r received) {
 		// Before it was bound the socket may have heard other interfaces.
-		if cameIn4(control) != w.index {
+		if cameIn4(r.control) != w.index {
 			return
 		}
-		if p, ok := parseIPv4(b); ok && len(p.Payload) >= 2 {
+		if p, ok := parseIPv4(r.packet); ok && len(p.Payload) >= 2 {
 			deliver(p)
 		}
 	})
@@ -116,7 +116,7 @@ func (w out4) write(source netip.Addr, p vrrp.Packet) error {
 	if err != nil {
 		return err
 	}
-	return w.out.send(append(b, p.Payload...), &unix.SockaddrInet4{Addr: p.Dst.As4()})
+	return send(w.out, append(b, p.Payload...), toIPv4(p.Dst))
 }
 
 func (w *wire4) admit(set vrids) error {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,15 +59,11 @@ func openOut6(index int) (out6, error) {
 	return out6{uint32(index), out}, err
 }
 
-func (w *wire6) read(deliver func(vrrp.Packet)) error {
-	return w.in.receive(func(b, control []byte, from syscall.Sockaddr) {
-		src, ok := from.(*syscall.SockaddrInet6)
-		if !ok || len(b) < 2 {
-			return
-		}
+func (w *wire6) read(pause func() time.Duration, deliver func(vrrp.Packet)) error {
+	return w.in.receive(pause, func(r received) {
 		// Before it was bound the socket may have heard other interfaces.
-		if dst, hops, index := cameIn6(control); index == w.index {
-			deliver(vrrp.Packet{Src: netip.AddrFrom16(src.Addr), Dst: dst, TTL: hops, Payload: b})
+		if dst, hops, index := cameIn6(r.control); index == w.index && len(r.packet) >= 2 {
+			deliver(vrrp.Packet{Src: netip.AddrFrom16(r.from.Addr), Dst: dst, TTL: hops, Payload: r.packet})
 		}
 	})
 }
@@ -94,7 +90,7 @@ func cameIn6(control []byte) (dst netip.Addr, hops uint8, index int) {
 
 func (w out6) write(source netip.Addr, p vrrp.Packet) error {
 	b := append(ip6Header(source, p.Dst, tos, vrrp.Protocol, len(p.Payload)), p.Payload...)
-	return w.out.send(b, &unix.SockaddrInet6{Addr: p.Dst.As16(), ZoneId: w.zone})
+	return send(w.out, b, toIPv6(p.Dst, w.zone))
 }
 
 func (w *wire6) admit(set vrids) error {
