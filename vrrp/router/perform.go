@@ -79,7 +79,7 @@ func (r *Router) send(s vrrp.Send) error {
 			continue
 		}
 		left = true
-		r.counters.Sent++
+		r.tally.sent.Add(1)
 		if s.Adv.Priority == vrrp.PriorityRelease {
 			r.counters.PriorityZeroSent++
 		}

@@ -17,7 +17,7 @@ func (r *Router) receive(p vrrp.Packet) {
 			panic("router: " + err.Error()) // Parse knows no other
 		}
 		r.discard(p.Src, vrrp.Finding{Reason: d.Reason, Value: d.Value, Adv: adv})
-		r.publish()
+		r.publish(r.machine.Status())
 		return
 	}
 	if skew != 0 {

@@ -54,7 +54,8 @@ type Router struct {
 	options Options
 	log     *slog.Logger
 	inbox   inbox
-	status  atomic.Pointer[Status]
+	status  atomic.Pointer[Status] // but for what tally has
+	tally   tally
 	member  atomic.Pointer[vrrp.Member] // what the others of its group read
 	fellows []*Router                   // those others; see Bind
 
@@ -90,7 +91,7 @@ func New(c vrrp.Config, o *Options) (*Router, error) {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	r.inbox.wake = make(chan struct{}, 1)
-	r.publish()
+	r.publish(m.Status())
 	return r, nil
 }
 
@@ -118,7 +119,7 @@ func (r *Router) Run(ctx context.Context) error {
 			r.receive(p)
 		case <-timer.C:
 			r.receivePending() // who has spoken in time is heard in time
-			r.counters.Lateness.observe(time.Since(due))
+			r.tally.served(time.Since(due))
 			r.consult()
 			r.step(vrrp.Timer{})
 		case <-ended:
@@ -204,15 +205,15 @@ func (r *Router) receivePending() {
 // when that changed the state. A takeover that failed on the way is none: it
 // is told as a warning and nobody's hook hears of it.
 func (r *Router) step(ev vrrp.Event) {
-	before := r.machine.Status()
+	before, received := r.status.Load(), r.tally.received.Load()
 	for next := ev; next != nil; {
 		next = r.perform(r.machine.Step(time.Now(), next))
 	}
 	after := r.machine.Status()
-	if heard, ok := ev.(vrrp.Received); ok && after.Counters.Received != before.Counters.Received {
+	if heard, ok := ev.(vrrp.Received); ok && after.Counters.Received != received {
 		r.doubt(heard.Src, heard.Adv)
 	}
-	r.publish()
+	r.publish(after)
 
 	if after.Counters.Contradictions != before.Counters.Contradictions && r.options.OnContradiction != nil {
 		r.options.OnContradiction()
@@ -230,16 +231,25 @@ func (r *Router) step(ev vrrp.Event) {
 	}
 }
 
-func (r *Router) publish() {
+// publish makes what there is to know readable for others. now is the machine's
+// part of it.
+func (r *Router) publish(now vrrp.Status) {
+	r.tally.take(&now.Counters)
 	r.counters.Lost = r.lost
 	if r.port != nil {
 		r.counters.Lost += r.port.Lost()
 	}
-	r.status.Store(&Status{Status: r.machine.Status(), LAN: r.counters, Alarms: r.alarms.shown})
+	if last := r.status.Load(); last == nil || last.Status != now || last.LAN != r.counters || !same(last.Alarms, r.alarms.shown) {
+		r.status.Store(&Status{Status: now, LAN: r.counters, Alarms: r.alarms.shown})
+	}
 	if r.config.Grouped.Name != "" {
 		r.tell()
 	}
 }
 
 // Status returns the latest snapshot. Any goroutine may call it.
-func (r *Router) Status() Status { return *r.status.Load() }
+func (r *Router) Status() Status {
+	s := *r.status.Load()
+	r.tally.add(&s)
+	return s
+}

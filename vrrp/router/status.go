@@ -1,6 +1,7 @@
 package router
 
 import (
+	"sync/atomic"
 	"time"
 
 	"ngha/vrrp"
@@ -42,12 +43,48 @@ type Lateness struct {
 	Sum     time.Duration
 }
 
-func (l *Lateness) observe(d time.Duration) {
+// tally is that part of a Status which changes with every packet or timer: it is
+// counted where readers look, and takes no new snapshot.
+type tally struct {
+	received, pseudoHeader, messageOnly atomic.Uint64 // of vrrp.Counters
+	sent                                atomic.Uint64 // of Counters, as all below
+	late                                [len(LatenessBounds) + 1]atomic.Uint64
+	lateMax, lateSum                    atomic.Int64
+}
+
+// take moves the tally's part of c into it.
+func (t *tally) take(c *vrrp.Counters) {
+	t.received.Store(c.Received)
+	t.pseudoHeader.Store(c.PseudoHeader)
+	t.messageOnly.Store(c.MessageOnly)
+	c.Received, c.PseudoHeader, c.MessageOnly = 0, 0, 0
+}
+
+// served notes that a timer was served d after its deadline.
+func (t *tally) served(d time.Duration) {
 	i := 0
 	for i < len(LatenessBounds) && d > LatenessBounds[i] {
 		i++
 	}
-	l.Buckets[i]++
-	l.Sum += d
-	l.Max = max(l.Max, d)
+	t.late[i].Add(1)
+	t.lateSum.Add(int64(d))
+	if int64(d) > t.lateMax.Load() {
+		t.lateMax.Store(int64(d))
+	}
 }
+
+// add adds the tally to a snapshot that is without it.
+func (t *tally) add(s *Status) {
+	s.Counters.Received = t.received.Load()
+	s.Counters.PseudoHeader = t.pseudoHeader.Load()
+	s.Counters.MessageOnly = t.messageOnly.Load()
+	s.LAN.Sent = t.sent.Load()
+	for i := range t.late {
+		s.LAN.Lateness.Buckets[i] = t.late[i].Load()
+	}
+	s.LAN.Lateness.Max = time.Duration(t.lateMax.Load())
+	s.LAN.Lateness.Sum = time.Duration(t.lateSum.Load())
+}
+
+// same tells whether two lists of alarms are one.
+func same(a, b []Alarm) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
