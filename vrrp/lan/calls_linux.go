@@ -1,6 +1,7 @@
 package lan
 
 import (
+	"errors"
 	"net/netip"
 	"syscall"
 	"unsafe"
@@ -8,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system calls of this file return at once, with EAGAIN where they would have
-// to wait. So the runtime is not told of them: it would get ready for a long one,
-// and wake a thread to watch it.
+// Those system calls of this file that concern packets return at once, with EAGAIN
+// where they would have to wait. So the runtime is not told of them: it would get
+// ready for a long one, and wake a thread to watch it. It is told of requests to
+// the kernel, which wait for the lock of its network configuration.
 
 // destination is where a packet goes, as the kernel has it.
 type destination interface {
-	unix.RawSockaddrInet4 | unix.RawSockaddrInet6 | unix.RawSockaddrLinklayer | unix.RawSockaddrNetlink
+	unix.RawSockaddrInet4 | unix.RawSockaddrInet6 | unix.RawSockaddrLinklayer
 }
 
 func toIPv4(a netip.Addr) unix.RawSockaddrInet4 {
@@ -33,9 +35,6 @@ func toLink(index int, protocol uint16, to mac) unix.RawSockaddrLinklayer {
 	return a
 }
 
-// toKernel addresses a netlink socket.
-func toKernel() unix.RawSockaddrNetlink { return unix.RawSockaddrNetlink{Family: unix.AF_NETLINK} }
-
 // send sends b to one receiver, and never waits for room, nor for others who
 // send.
 func send[D destination](s *socket, b []byte, to D) error {
@@ -43,10 +42,21 @@ func send[D destination](s *socket, b []byte, to D) error {
 		for {
 			_, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 				unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to)), unsafe.Sizeof(to))
-			if errno != unix.EINTR {
-				return orNil(errno)
+			switch errno {
+			case 0:
+				return nil
+			case unix.EINTR:
+			default:
+				return errno
 			}
 		}
+	})
+}
+
+// toKernel sends a request to the kernel, which it carries out meanwhile.
+func toKernel(s *socket, b []byte) error {
+	return s.control(func(fd int) error {
+		return unix.Sendto(fd, b, unix.MSG_DONTWAIT, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	})
 }
 
@@ -54,24 +64,12 @@ func send[D destination](s *socket, b []byte, to D) error {
 // too.
 func fromKernel(fd int, b []byte) (int, error) {
 	for {
-		var from unix.RawSockaddrNetlink
-		length := uint32(unsafe.Sizeof(from))
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&length)))
-		switch {
-		case errno == unix.EINTR:
-		case errno != 0:
-			return 0, errno
-		case from.Pid == 0:
-			return int(n), nil
+		n, from, err := unix.Recvfrom(fd, b, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); err != nil || ok && sender.Pid == 0 {
+			return n, err
 		}
 	}
-}
-
-// orNil is errno as an error.
-func orNil(errno unix.Errno) error {
-	if errno == 0 {
-		return nil
-	}
-	return errno
 }

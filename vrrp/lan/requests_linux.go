@@ -153,7 +153,7 @@ func (r *requests) ask(m message) ([]byte, error) {
 	defer r.mu.Unlock()
 	r.sequence++
 	m.finish(r.sequence, len(m))
-	if err := send(r.socket, m, toKernel()); err != nil {
+	if err := toKernel(r.socket, m); err != nil {
 		return nil, err
 	}
 	for {
@@ -181,7 +181,7 @@ func (r *requests) ask(m message) ([]byte, error) {
 // on, and returns why some of them are refused, by their place. The caller has
 // the lock.
 func (r *requests) askAll(m message, first uint32) (refused map[int]error, err error) {
-	if err := send(r.socket, m, toKernel()); err != nil {
+	if err := toKernel(r.socket, m); err != nil {
 		return nil, err
 	}
 	refused = make(map[int]error)
