@@ -5,20 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"ngha/nginxctl"
 	"ngha/supervisor/control"
 	"ngha/supervisor/metrics"
+	"ngha/supervisor/standin"
 	"ngha/vrrp/lan"
 )
 
 // preflight finds what is wrong before anything is started or changed. Faults
 // of a configuration are all told at once.
 func (s *Supervisor) preflight(ctx context.Context) error {
-	prepared := s.nginx
-	prepared.Command = slices.Concat(s.options.Prepare, s.nginx.Command)
-	if err := prepared.Find(); err != nil {
+	if err := s.prepared().Find(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(s.routers) > 0 {
@@ -31,7 +31,7 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	if err := control.MakeFolder(s.config.Control.Socket); err != nil {
 		return err
 	}
-	c, err := s.read(ctx, prepared)
+	c, err := s.prepare(ctx)
 	if err != nil {
 		// An earlier run may have left a copy that serves.
 		copied, none := s.choose(ctx)
@@ -46,6 +46,38 @@ func (s *Supervisor) preflight(ctx context.Context) error {
 	s.probe.Store(c.probe)
 	s.first = &c // a moment old: what changes from now on the watcher finds
 	return nil
+}
+
+// prepared is nginx behind the image's entrypoint, where there is one.
+func (s *Supervisor) prepared() nginxctl.Nginx {
+	n := s.nginx
+	n.Command = slices.Concat(s.options.Prepare, n.Command)
+	return n
+}
+
+// prepare has the image's entrypoint make its preparations, and reads what nginx
+// is to load then. The environment in which the entrypoint would have executed
+// nginx is nginx's from then on, unless it is one that is named by its path.
+func (s *Supervisor) prepare(ctx context.Context) (configuration, error) {
+	n, name := s.prepared(), s.nginx.Command[0]
+	if len(s.options.Prepare) == 0 || filepath.Base(name) != name {
+		return s.read(ctx, n)
+	}
+	folder, err := standin.New(filepath.Dir(s.config.Control.Socket), name)
+	if err != nil {
+		return configuration{}, err
+	}
+	defer folder.Close()
+	n.Env = folder.Lead(os.Environ())
+	failed := n.Test(ctx)
+	s.nginx.Env, err = folder.Environ()
+	if err := errors.Join(failed, err); err != nil {
+		return configuration{}, err
+	}
+	if s.nginx.Env == nil {
+		s.log.Warn("what the image's entrypoint exports does not reach nginx: it did not look for nginx in the PATH that it was given", "entrypoint", s.options.Prepare)
+	}
+	return s.read(ctx, s.nginx)
 }
 
 // preflightUnlessAsked breaks off when a signal or the end of ctx asks for the

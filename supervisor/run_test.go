@@ -22,10 +22,17 @@ import (
 	"ngha/supervisor"
 	"ngha/supervisor/config"
 	"ngha/supervisor/notify"
+	"ngha/supervisor/standin"
 	"ngha/supervisor/status"
 	"ngha/vrrp"
 	"ngha/vrrp/lan"
 )
+
+// An image's entrypoint is told that this program is nginx.
+func TestMain(m *testing.M) {
+	standin.Act()
+	os.Exit(m.Run())
+}
 
 // run is a Supervisor that runs in this process, with a real nginx.
 type run struct {
@@ -196,16 +203,22 @@ func (r *run) awaitHealthy() status.Status {
 }
 
 func (r *run) get() error {
-	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + r.listen + "/")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "hello\n" {
+	if b, err := r.body(); err != nil || b != "hello\n" {
 		return fmt.Errorf("answer %q, %v", b, err)
 	}
 	return nil
+}
+
+// body is what nginx answers.
+func (r *run) body() (string, error) {
+	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + r.listen + "/")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
 }
 
 // processes lists nginx's processes of this run: their titles do not name it,

@@ -47,7 +47,8 @@ type Options struct {
 
 	// Prepare stands before nginx's command line in the first test of its
 	// configuration, and only there: an image's entrypoint, which makes
-	// preparations for nginx and then executes it.
+	// preparations for nginx and then executes it, in the environment that every
+	// nginx is to have. That is learned by standin.Act in main.
 	Prepare []string
 }
 

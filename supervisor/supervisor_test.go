@@ -68,6 +68,36 @@ func TestPreparationsAreMadeOnceBeforeTheStart(t *testing.T) {
 	}
 }
 
+// The environment is what the entrypoint makes it, as where nothing stands between
+// it and nginx. nginx shows its time zone.
+func TestEnvironmentOfTheEntrypointIsTheOneOfEachNginx(t *testing.T) {
+	r := prepare(t)
+	r.before = []string{"sh", "-c", `export TZ=IST-5:30; nginx -v; exec "$@"`, "entrypoint"}
+	r.text = strings.ReplaceAll(r.text, `"hello\n"`, `"$time_local\n"`)
+	r.configure("")
+	shows := func(what string) {
+		t.Helper()
+		if body, err := r.body(); err != nil || !strings.Contains(body, "+0530") {
+			t.Errorf("%s: %q, %v", what, body, err)
+		}
+	}
+	r.start()
+	first := r.awaitHealthy().Nginx.PID
+	shows("the first nginx")
+	r.sigs <- unix.SIGHUP
+	r.await("reloaded", func(s status.Status) bool { return s.Nginx.Generation == 2 })
+	shows("after a reload")
+	kill(t, unix.SIGKILL, r.processes()...)
+	second := r.await("replaced", func(s status.Status) bool { return s.Health.Healthy && s.Nginx.PID != 0 && s.Nginx.PID != first }).Nginx.PID
+	shows("after a crash")
+	r.sigs <- unix.SIGUSR2
+	r.await("upgraded", func(s status.Status) bool { return s.Health.Healthy && s.Nginx.PID != 0 && s.Nginx.PID != second })
+	shows("after an upgrade")
+	if left, err := filepath.Glob(r.dir + "/entrypoint*"); len(left) > 0 || err != nil {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestPreparationsThatFailAreAnError(t *testing.T) {
 	for want, before := range map[string][]string{
 		"no template":              {"sh", "-c", "echo no template >&2; exit 7"},

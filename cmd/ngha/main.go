@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ngha/supervisor/config"
+	"ngha/supervisor/standin"
 )
 
 // The exit codes. Scripts and service managers hang on them.
@@ -26,7 +27,10 @@ const (
 	exitAborted = 128 + 6 // a crash, or SIGABRT; a shell says the same of one that was killed by it
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	standin.Act()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run carries one command line out and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -14,10 +14,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ngha/supervisor/control"
+	"ngha/supervisor/standin"
 	"ngha/supervisor/status"
 )
 
 func TestMain(m *testing.M) {
+	standin.Act() // in-image says that it is nginx
 	testscript.Main(m, map[string]func(){"ngha": main, "in-image": inImage})
 }
 

@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -159,6 +160,45 @@ func TestImageMakesThePreparationsOfItsBase(t *testing.T) {
 			t.Errorf("after a restart the preparations were made %q, %v", count, err)
 		}
 	})
+}
+
+// An entrypoint of the user's own gives nginx its environment, as without ngha.
+// nginx shows its time zone.
+func TestImageKeepsTheEnvironmentOfItsEntrypoint(t *testing.T) {
+	t.Parallel()
+	compose.Require(t)
+	script := writeFile(t, "docker-entrypoint.sh", "#!/bin/sh\nexport TZ=IST-5:30\nexec \"$@\"\n")
+	root := writeFile(t, "default.conf", `server { listen 8080; return 200 "$time_local\n"; }`)
+	user := writeFile(t, "nginx.conf", strings.Replace(unprivileged, `"served by a user\n"`, `"$time_local\n"`, 1))
+	for name, options := range map[string][]string{
+		"root":        {"-v", root + ":/etc/nginx/conf.d/default.conf:ro", compose.Image},
+		"busybox":     {"-v", root + ":/etc/nginx/conf.d/default.conf:ro", compose.ImageBusybox},
+		"nginx-debug": {"-v", root + ":/etc/nginx/conf.d/default.conf:ro", compose.Image, "nginx-debug", "-g", "daemon off;"},
+		"read-only":   {"-v", root + ":/etc/nginx/conf.d/default.conf:ro", "--read-only", "--tmpfs", "/run", "--tmpfs", "/var/cache/nginx", compose.Image},
+		"other than root": {"-v", user + ":/etc/nginx/nginx.conf:ro", "--user", "1234", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+			"--read-only", "--tmpfs", "/tmp", "--tmpfs", "/run/ngha", compose.Image},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab := testenv.New(t)
+			c := compose.Start(t, lab, append([]string{"-v", script + ":/docker-entrypoint.sh:ro"}, options...)...)
+			c.AwaitHealthy()
+			if body := get(t, lab, c, "8080"); !strings.HasSuffix(body, " +0530") {
+				t.Errorf("it answers %q", body)
+			}
+			c.Exec("sh", "-c", "for p in /proc/[0-9]*; do grep -q ^nginx: $p/cmdline && kill -9 ${p#/proc/}; done")
+			lab.Await("another nginx", awaitLimit, func() error {
+				s, err := c.Status()
+				if err == nil && s.Nginx.Restarts == 0 {
+					err = errors.New("it has not been restarted")
+				}
+				return err
+			})
+			if body := get(t, lab, c, "8080"); !strings.HasSuffix(body, " +0530") {
+				t.Errorf("after a crash it answers %q", body)
+			}
+		})
+	}
 }
 
 // router are the options of a container that is a node of a virtual router.
