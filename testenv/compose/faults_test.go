@@ -55,14 +55,7 @@ var faults = []struct {
 		p.settles()
 	}},
 	{"nginx's master killed", 0, func(p *pair) {
-		before := p.a.Guest().NginxMaster()
-		p.signal(before, unix.SIGKILL)
-		p.lab.Await("another master", awaitLimit, func() error {
-			if now := p.a.Guest().NginxMaster(); len(now) != 1 || now[0] == before[0] {
-				return fmt.Errorf("there are %v", now)
-			}
-			return nil
-		})
+		p.killMaster()
 		p.settles()
 	}},
 	{"all of nginx killed", takeover, func(p *pair) {
@@ -134,6 +127,19 @@ func (p *pair) signal(processes testenv.PIDs, sig unix.Signal) {
 	}
 }
 
+// killMaster kills nginx's master and waits for another one.
+func (p *pair) killMaster() {
+	p.Helper()
+	before := p.a.Guest().NginxMaster()
+	p.signal(before, unix.SIGKILL)
+	p.lab.Await("another master", awaitLimit, func() error {
+		if now := p.a.Guest().NginxMaster(); len(now) != 1 || now[0] == before[0] {
+			return fmt.Errorf("there are %v", now)
+		}
+		return nil
+	})
+}
+
 // starts kills both nodes and starts them, the second when the first serves.
 func (p *pair) starts(first, second *compose.Node) {
 	p.Helper()
@@ -156,14 +162,7 @@ func (p *pair) underLoad() {
 	load := p.Client().StartLoad("http://198.51.100.100/", testenv.Clients{New: 500, KeepAlive: 10, Think: 10 * time.Millisecond, Downloads: 5})
 	for range 3 {
 		load.Await(200)
-		before := p.a.Guest().NginxMaster()
-		p.signal(before, unix.SIGKILL)
-		p.lab.Await("another master", awaitLimit, func() error {
-			if now := p.a.Guest().NginxMaster(); len(now) != 1 || now[0] == before[0] {
-				return fmt.Errorf("there are %v", now)
-			}
-			return nil
-		})
+		p.killMaster()
 	}
 	load.Await(200)
 	r := load.Stop()
