@@ -62,6 +62,7 @@ type VirtualRouterStatus struct {
 		LeftActive     uint64            `json:"left_active"`
 		Contradictions uint64            `json:"contradictions"`
 		Announcements  uint64            `json:"announcements"`
+		Lost           uint64            `json:"packets_lost"`
 	} `json:"counters"`
 }
 

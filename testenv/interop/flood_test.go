@@ -1,15 +1,9 @@
 package interop_test
 
 import (
-	"encoding/binary"
 	"fmt"
-	"net/netip"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ngha/testenv"
 )
@@ -19,18 +13,18 @@ import (
 // every packet, refused ones included: its Active falls silent and its Backups
 // take over for as long as this lasts.
 func TestRejectedAdvertsStarveNobody(t *testing.T) {
-	for _, s := range []setting{{version: 2}, {version: 3}} {
-		t.Run(fmt.Sprintf("v%d", s.version), func(t *testing.T) {
+	for _, s := range []setting{{version: 2}, {version: 3}, {version: 3, ipv6: true}} {
+		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			lab := testenv.New(t)
 			lan := lab.Bridge("lan")
 			a, b, mallory := lab.Host("a"), lab.Host("b"), lab.Host("mallory")
-			la, lb := lan.Attach(a, "198.51.100.1/24"), lan.Attach(b, "198.51.100.2/24")
+			la, lb := lan.Attach(a, "198.51.100.1/24", "2001:db8::1/64"), lan.Attach(b, "198.51.100.2/24", "2001:db8::2/64")
 			from := lan.Attach(mallory, "198.51.100.66/24")
 			capture := lan.Capture()
-			node := testenv.Node{VRID: vrid, VIPs: vips, Version: s.version, Interval: s.interval(), Priority: higher, Env: quickEnd}
+			node := testenv.Node{VRID: vrid, VIPs: s.all(), Version: s.version, Interval: s.interval(), Priority: higher, Env: quickEnd}
 			na := lab.StartNode(a, node)
-			na.AwaitHolds(vips[0])
+			na.AwaitHolds(s.advertised()[0])
 			node.Priority = lower
 			nb := lab.StartNode(b, node)
 			nb.AwaitHealth("healthy")
@@ -64,9 +58,9 @@ func TestRejectedAdvertsStarveNobody(t *testing.T) {
 
 			// Nor is the Backup kept from its duty.
 			na.Kill()
-			nb.AwaitHolds(vips[0])
+			nb.AwaitHolds(s.advertised()[0])
 			capture.Await("an advertisement of b", limit, testenv.IsAdvert(vrid), testenv.From(lb))
-			na.AwaitGone(vips[0])
+			na.AwaitGone(s.advertised()[0])
 		})
 	}
 }
@@ -85,74 +79,33 @@ func discardsAll(n *testenv.Node, s setting) {
 	})
 }
 
-// bad is an advertisement that must be discarded, and why.
-type bad struct {
-	reason string // as ngha counts it
-	ttl    uint8
-	data   []byte
-}
-
 // rubbish is of all kinds. It claims the highest priority there is, or releases
 // what is not its own.
 func rubbish(s setting) []bad {
 	var all []bad
+	other := s
+	other.version = 5 - s.version
+	none := 8 // octets of a message without addresses
+	if s.version == 2 {
+		none += 8 // authentication data
+	}
 	for _, priority := range []byte{255, 0} {
 		good := advert(s, priority)
-		with := func(change func([]byte) []byte, mend bool) []byte {
-			b := change(append([]byte(nil), good...))
-			if mend {
-				seal(b)
-			}
-			return b
-		}
+		with := func(change func([]byte) []byte) []byte { return change(append([]byte(nil), good...)) }
 		all = append(all,
-			bad{"ttl", 64, good},
-			bad{"checksum", 255, with(func(b []byte) []byte { b[6]++; return b }, false)},
-			bad{"version", 255, with(func(b []byte) []byte { b[0] = 5<<4 | 1; return b }, true)},
-			bad{"version", 255, advert(setting{version: 5 - s.version}, priority)}, // the other one, and valid
-			bad{"type", 255, with(func(b []byte) []byte { b[0]++; return b }, true)},
-			bad{"length", 255, good[:9]},
-			bad{"unexpected trailer", 255, with(func(b []byte) []byte { return append(b, 1, 2, 3, 4) }, true)},
-			bad{"count", 255, with(func(b []byte) []byte { b[3] = 0; return append(b[:8], b[8+4*len(vips):]...) }, true)},
-			bad{"interval", 255, with(func(b []byte) []byte { b[4], b[5] = b[4]&0xf0, 0; return b }, true)},
+			bad{reason: "ttl", ttl: 64, data: good},
+			bad{reason: "checksum", ttl: 255, data: good},
+			bad{reason: "version", ttl: 255, data: with(func(b []byte) []byte { b[0] = 5<<4 | 1; return b })},
+			bad{reason: "version", ttl: 255, data: advert(other, priority)}, // and valid, but over IPv6
+			bad{reason: "type", ttl: 255, data: with(func(b []byte) []byte { b[0]++; return b })},
+			bad{reason: "length", ttl: 255, data: good[:9]},
+			bad{reason: "unexpected trailer", ttl: 255, data: with(func(b []byte) []byte { return append(b, 1, 2, 3, 4) })},
+			bad{reason: "unexpected trailer", ttl: 255, data: with(func(b []byte) []byte { return append(b, make([]byte, 1300)...) })},
+			bad{reason: "count", ttl: 255, data: with(func(b []byte) []byte { b[3] = 0; return b[:none] })},
+			bad{reason: "interval", ttl: 255, data: with(func(b []byte) []byte { b[4], b[5] = b[4]&0xf0, 0; return b })},
 		)
 	}
 	return all
-}
-
-// mallory is whence the rubbish comes.
-var mallory = netip.MustParseAddr("198.51.100.66")
-
-// advert makes a valid advertisement (RFC 3768 and RFC 9568, section 5.1 of
-// both).
-func advert(s setting, priority byte) []byte {
-	b := []byte{byte(s.version)<<4 | 1, vrid, priority, byte(len(vips)), 0, 0, 0, 0}
-	if s.version == 2 {
-		b[5] = byte(s.interval() / time.Second)
-	} else {
-		binary.BigEndian.PutUint16(b[4:], uint16(s.interval()/(10*time.Millisecond)))
-	}
-	for _, vip := range vips {
-		b = append(b, netip.MustParseAddr(vip).AsSlice()...)
-	}
-	if s.version == 2 {
-		b = append(b, make([]byte, 8)...) // authentication data
-	}
-	seal(b)
-	return b
-}
-
-// seal writes the checksum: over the message alone, which both versions know.
-func seal(b []byte) {
-	b[6], b[7] = 0, 0
-	var sum uint32
-	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(b[i:]))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	binary.BigEndian.PutUint16(b[6:], ^uint16(sum))
 }
 
 // flood sends rubbish from the link, a packet every millisecond, until the test
@@ -160,70 +113,5 @@ func seal(b []byte) {
 func flood(t *testing.T, from *testenv.Link, s setting) {
 	t.Helper()
 	kinds := rubbish(s)
-	pour(t, from, 1, func(i int) []byte { return packet(kinds[i%len(kinds)]) })
-}
-
-// pour sends IP packets from the link, so many every millisecond, until stop is
-// called or the test ends. next returns the packet of a number.
-func pour(t *testing.T, from *testenv.Link, perMillisecond int, next func(i int) []byte) (stop func() (sent int)) {
-	t.Helper()
-	fd := -1
-	err := from.Host().Do(func() (err error) {
-		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err == nil {
-			err = unix.BindToDevice(fd, from.Name())
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("open a raw socket: %v", err)
-	}
-	quit, done := make(chan struct{}), make(chan error, 1)
-	var sent atomic.Int64
-	go func() {
-		ticker := time.NewTicker(time.Millisecond)
-		defer ticker.Stop()
-		begun := time.Now()
-		for i := 0; ; {
-			select {
-			case <-quit:
-				done <- nil
-				return
-			case <-ticker.C:
-			}
-			// A tick that was late is made up for.
-			for due := perMillisecond * int(time.Since(begun)/time.Millisecond); i < due; i++ {
-				if err := unix.Sendto(fd, next(i), 0, &unix.SockaddrInet4{Addr: [4]byte{224, 0, 0, 18}}); err != nil {
-					done <- fmt.Errorf("send: %w", err)
-					return
-				}
-				sent.Add(1)
-			}
-		}
-	}()
-	stop = sync.OnceValue(func() int {
-		close(quit)
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if err := unix.Close(fd); err != nil {
-			t.Error(err)
-		}
-		return int(sent.Load())
-	})
-	t.Cleanup(func() { stop() })
-	return stop
-}
-
-// packet puts an IP header before b, from mallory.
-func packet(b bad) []byte { return packetFrom(mallory, b) }
-
-// packetFrom puts an IP header before b, to the multicast group. The kernel
-// fills in the length and the checksum.
-func packetFrom(src netip.Addr, b bad) []byte {
-	h := make([]byte, 20, 20+len(b.data))
-	h[0], h[8], h[9] = 0x45, b.ttl, 112
-	copy(h[12:], src.AsSlice())
-	copy(h[16:], []byte{224, 0, 0, 18})
-	return append(h, b.data...)
+	pour(t, from, 1, func(i int) []byte { return frame(from.MAC(), s.mallory(), s.group(), kinds[i%len(kinds)]) })
 }

@@ -139,7 +139,7 @@ func newPair(t *testing.T, s setting, ngha, keepalived side) *pair {
 		case s.ipv6 && s.unicast:
 			x.address = global
 		case s.ipv6:
-			x.address = p.linkLocalOf(x.host)
+			x.address = linkLocalOf(t, p.lab, x.host)
 		}
 	}
 	p.client = p.lab.Host("client")
@@ -151,9 +151,9 @@ func newPair(t *testing.T, s setting, ngha, keepalived side) *pair {
 }
 
 // linkLocalOf is the address that a host's kernel has made for itself.
-func (p *pair) linkLocalOf(h *testenv.Host) (address string) {
-	p.Helper()
-	p.lab.Await(h.Name()+" to have a link-local address", limit, func() error {
+func linkLocalOf(t *testing.T, lab *testenv.Lab, h *testenv.Host) (address string) {
+	t.Helper()
+	lab.Await(h.Name()+" to have a link-local address", limit, func() error {
 		all, err := h.Addresses()
 		for _, a := range all {
 			if a.Addr().Is6() && a.Addr().IsLinkLocalUnicast() {
