@@ -27,7 +27,7 @@ func (m *Machine) received(now time.Time, src netip.Addr, adv Advertisement) {
 
 // check does the checks of RFC 9568 section 7.1 and RFC 3768 section 7.1 that
 // depend on the configuration. What is no reason to discard but to tell a
-// person, an unequal list of addresses above all, is found by Config.Doubts.
+// person, an unequal list of addresses above all, is found by Doubts.
 func (m *Machine) check(src netip.Addr, adv Advertisement) (Reason, bool) {
 	switch {
 	case adv.VRID != m.cfg.VRID:
