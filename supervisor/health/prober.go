@@ -95,7 +95,7 @@ func (p Prober[T]) Run(ctx context.Context, results chan<- Result[T]) {
 			begin()
 		case a := <-answers:
 			running--
-			if a.n > newest {
+			if a.n > newest && ctx.Err() == nil { // else it was the end that cut it short
 				newest = a.n
 				deliver(a.Result)
 			}
