@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -21,11 +20,10 @@ import (
 // the moment it was opened: all but TCP and UDP, whose mass would push out what
 // matters. Each frame is seen as it comes in, before any fault drops it.
 type Capture struct {
-	lab    *Lab
-	name   string
-	handle *pcapgo.EthernetHandle
-	index  int    // of the interface
-	file   string // in pcap format, at the end
+	lab     *Lab
+	name    string
+	packets *packets
+	file    string // in pcap format, at the end
 
 	quit chan struct{}
 	done chan struct{} // closed when read has ended
@@ -74,30 +72,9 @@ func (b *Bridge) capture(device string) *Capture {
 	return c
 }
 
-func (c *Capture) open() error {
-	device, err := net.InterfaceByName(c.name)
-	if err != nil {
-		return err
-	}
-	c.index = device.Index
-	if c.handle, err = pcapgo.NewEthernetHandle(c.name); err != nil {
-		return err
-	}
-	if err := c.handle.SetCaptureLength(snapLength); err != nil {
-		return err
-	}
-	filter, err := bpf.Assemble(noTransport)
-	if err != nil {
-		return fmt.Errorf("assemble the filter: %w", err)
-	}
-	if err := c.handle.SetBPF(filter); err != nil {
-		return fmt.Errorf("set the filter: %w", err)
-	}
-	// A promiscuous bridge gets a copy of every frame it forwards.
-	if err := c.handle.SetPromiscuous(true); err != nil {
-		return fmt.Errorf("set promiscuous: %w", err)
-	}
-	return nil
+func (c *Capture) open() (err error) {
+	c.packets, err = openPackets(c.name, noTransport)
+	return err
 }
 
 // Without leaves out, from now on, what the link's host sends: a flood, which
@@ -112,11 +89,7 @@ func (c *Capture) Without(l *Link) {
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 	}
-	filter, err := bpf.Assemble(append(notFrom, noTransport...))
-	if err == nil {
-		err = c.handle.SetBPF(filter)
-	}
-	if err != nil {
+	if err := c.packets.admit(append(notFrom, noTransport...)); err != nil {
 		c.lab.t.Fatalf("capture on %s without %s: %v", c.name, l.Host(), err)
 	}
 }
@@ -135,11 +108,11 @@ var noTransport = []bpf.Instruction{
 	bpf.RetConstant{Val: 0},
 }
 
-// read owns the handle until it is closed.
+// read reads until the socket is closed.
 func (c *Capture) read() {
 	defer close(c.done)
 	for failed := 0; ; {
-		data, info, err := c.handle.ReadPacketData()
+		data, at, err := c.packets.read()
 		if c.ended() {
 			return
 		}
@@ -153,10 +126,7 @@ func (c *Capture) read() {
 			continue
 		}
 		failed = 0
-		if info.InterfaceIndex != c.index {
-			continue // from before the handle was bound
-		}
-		c.add(decodeFrame(data, info.Timestamp))
+		c.add(decodeFrame(data, at))
 	}
 }
 
@@ -216,14 +186,13 @@ func (c *Capture) Await(what string, limit time.Duration, conditions ...Match) F
 // end closes the capture, checks that nothing is missing and keeps it as a
 // file.
 func (c *Capture) end() {
-	stats, err := c.handle.Stats()
-	if err != nil {
+	if n, err := c.packets.dropped(); err != nil {
 		c.lab.t.Errorf("capture on %s: %v", c.name, err)
-	} else if stats.Drops > 0 {
-		c.lab.t.Errorf("capture on %s: the kernel dropped %d frames", c.name, stats.Drops)
+	} else if n > 0 {
+		c.lab.t.Errorf("capture on %s: the kernel dropped %d frames", c.name, n)
 	}
 	close(c.quit)
-	if err := c.handle.Close(); err != nil {
+	if err := c.packets.close(); err != nil {
 		c.lab.t.Errorf("close the capture on %s: %v", c.name, err)
 	}
 	<-c.done

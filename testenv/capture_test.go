@@ -53,6 +53,27 @@ func TestCaptureWithoutALinkLeavesItOut(t *testing.T) {
 	}
 }
 
+// TestCaptureOutlastsABurst: many virtual routers speak while nobody reads.
+func TestCaptureOutlastsABurst(t *testing.T) {
+	t.Parallel()
+	const many = 2000
+	lab := New(t)
+	lan := lab.Bridge("lan")
+	link := lan.Attach(lab.Host("a"), "198.51.100.1/24")
+	capture := lan.Capture()
+	capture.mu.Lock() // its reader waits
+	for range many {
+		link.SendVRRP("198.51.100.1", 255, []byte{0x31, 7, 100, 0, 0, 100, 0, 0})
+	}
+	capture.mu.Unlock()
+	eventually(t, "all frames to be read", func() error {
+		if n := len(capture.Frames().Where(From(link), IsAdvert(7))); n < many {
+			return fmt.Errorf("%d of %d", n, many)
+		}
+		return nil
+	})
+}
+
 // TestCaptureDecodesVRRP reads what another implementation writes.
 func TestCaptureDecodesVRRP(t *testing.T) {
 	t.Parallel()
