@@ -13,6 +13,7 @@ type backup struct {
 	since time.Time
 	wait  wait
 	by    netip.Addr // whose advertisement shortened the wait
+	anew  bool       // it began anew since its end came late, and nobody was heard since
 
 	adver    time.Duration // Active_Adver_Interval
 	failback time.Time     // zero: not running
@@ -101,10 +102,12 @@ func (m *Machine) backupDeadline() time.Time {
 }
 
 // wakeBackup starts to listen anew when nobody served the deadline in time:
-// what a living Active said meanwhile may wait unread.
+// what a living Active said meanwhile may wait unread. Once is enough: a node
+// that is always late has to take over from a dead one, too.
 func (m *Machine) wakeBackup(now time.Time) {
-	if d := m.listening(); !d.IsZero() && now.Sub(d) > m.backup.adver {
+	if d := m.listening(); !m.backup.anew && !d.IsZero() && now.Sub(d) > m.backup.adver {
 		m.listenAgain(now)
+		m.backup.anew = true
 	}
 }
 
@@ -164,6 +167,7 @@ func (p Peer) isLower() string { return fmt.Sprintf("%s has lower priority %d", 
 // receivedBackup handles a checked advertisement in Backup (RFC 9568 section
 // 6.4.2).
 func (m *Machine) receivedBackup(now time.Time, src netip.Addr, adv Advertisement) {
+	m.backup.anew = false
 	switch {
 	case adv.Priority == PriorityRelease:
 		m.heardRelease(now, src)

@@ -68,6 +68,19 @@ func TestMulticastHearsEveryone(t *testing.T) {
 	b.wantDeadline(down)
 }
 
+// A node that is short of processor time is late again and again.
+func TestBackupThatIsAlwaysLateTakesOver(t *testing.T) {
+	b := newBench(t, func(c *vrrp.Config) { c.Interval = 10 * ms }).backup()
+	late := func() []vrrp.Action { return b.step(b.deadline()+11*ms, vrrp.Timer{}) }
+	b.want(late()) // an Active may have spoken, unread
+	adv := advert(250)
+	adv.Interval = 10 * ms
+	b.step(ms, vrrp.Received{Src: lower, Adv: adv})
+	b.want(late()) // as it may have after that
+	late()
+	b.wantState(vrrp.Active)
+}
+
 func TestPendingListensAndItsTimeCounts(t *testing.T) {
 	b := newBench(t)
 	b.step(0, standing(vrrp.Pending))

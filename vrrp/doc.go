@@ -62,7 +62,7 @@
 //   - An Active that finds that its last advertisement left more than three
 //     intervals ago lets go before anything else: it was frozen, and others
 //     have taken over. A Backup that is woken an interval after its deadline
-//     listens anew, since what it missed is still to be read.
+//     listens anew, once, since what it missed is still to be read.
 //   - An Active that yields says so with one last advertisement, so that the
 //     winner learns of the contradiction and announces itself again.
 //   - Answers to contradictions are paced.
