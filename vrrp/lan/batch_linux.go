@@ -83,7 +83,7 @@ func (b *batch) read(fd int) (int, error) {
 // at is the packet of that number.
 func (b *batch) at(i int) received {
 	h := &b.heads[i]
-	return received{b.packets[i][:h.length], b.control[i][:h.Controllen], &b.from[i]}
+	return received{b.packets[i/2][:h.length], b.control[i][:h.Controllen], &b.from[i]}
 }
 
 // receive gives f each packet that comes, until there is an error, after close
@@ -101,8 +101,12 @@ func (s *socket) receive(pause func() time.Duration, f func(received)) error {
 		var err error
 		waited := false
 		if cerr := s.conn.Read(func(fd uintptr) (done bool) {
-			if waited && crowded || unpaused >= flood {
+			switch {
+			case unpaused >= flood:
 				time.Sleep(pause())
+				unpaused = 0
+			case waited && crowded:
+				doze(pause())
 				unpaused = 0
 			}
 			waited = true

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // Those system calls of this file that concern packets return at once, with EAGAIN
-// where they would have to wait. So the runtime is not told of them: it would get
-// ready for a long one, and wake a thread to watch it. It is told of requests to
-// the kernel, which wait for the lock of its network configuration.
+// where they would have to wait, or very soon. So the runtime is not told of them:
+// it would get ready for a long one, and wake a thread to watch it. It is told of
+// requests to the kernel, which wait for the lock of its network configuration.
 
 // destination is where a packet goes, as the kernel has it.
 type destination interface {
@@ -72,4 +73,12 @@ func fromKernel(fd int, b []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// doze sleeps for a moment, in which this thread runs no other goroutine:
+// time.Sleep would have the runtime wake a second thread to look after the timer,
+// and that costs more than all that is to be done then.
+func doze(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0) // a signal ends it: no matter
 }

@@ -75,7 +75,7 @@ func TestPacketsCarryInternetworkControl(t *testing.T) {
 	heads, done := make(chan []byte, 10), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := w.in.receive(func() time.Duration { return minGather }, func(r received) { heads <- slices.Clone(r.packet) }); !errors.Is(err, net.ErrClosed) {
+		if err := w.in.receive(func() time.Duration { return maxGather }, func(r received) { heads <- slices.Clone(r.packet) }); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("receive: %v", err)
 		}
 	}()

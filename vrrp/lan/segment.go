@@ -19,11 +19,10 @@ import (
 const backlog = 256
 
 // Packets that come in quick succession wait for each other, for a small part of
-// the shortest interval. It takes a company of virtual routers less than maxGather
-// to speak. The runtime's timers know nothing shorter than minGather.
+// the shortest interval. Those virtual routers of a node that speak at one moment
+// need no longer than maxGather.
 const (
 	gatherPart = 50
-	minGather  = time.Millisecond
 	maxGather  = 2 * time.Millisecond
 )
 
@@ -128,7 +127,7 @@ func (s *segment) admit() error {
 		set.add(m.vrid)
 		gather = min(gather, m.interval/gatherPart)
 	}
-	s.gather.Store(int64(max(gather, minGather)))
+	s.gather.Store(int64(gather))
 	return s.wire.admit(set)
 }
 
