@@ -10,16 +10,23 @@ import (
 
 func TestVirtualRoutersAdvertiseInCompanies(t *testing.T) {
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, c := range []struct{ routers, companies int }{{2, 1}, {16, 1}, {17, 2}, {255, 16}} {
+	for _, c := range []struct {
+		routers   int
+		interval  time.Duration
+		companies int
+	}{
+		{2, time.Second, 1}, {32, time.Second, 1}, {33, time.Second, 2}, {255, 100 * time.Millisecond, 8},
+		{16, 10 * time.Millisecond, 1}, {17, 10 * time.Millisecond, 2}, {255, 10 * time.Millisecond, 16},
+	} {
 		vs := make([]config.VirtualRouter, c.routers)
 		for i := range vs {
-			vs[i].VRRP = vrrp.Config{Interval: time.Second}
+			vs[i].VRRP = vrrp.Config{Interval: c.interval}
 		}
 		size := make(map[time.Duration]int)
 		for _, v := range pulsed(vs, start) {
 			offset := v.VRRP.Pulse.Sub(start)
 			size[offset]++
-			if offset < 0 || offset >= time.Second {
+			if offset < 0 || offset >= c.interval {
 				t.Errorf("%d virtual routers: a pulse at %v", c.routers, offset)
 			}
 		}
@@ -27,7 +34,7 @@ func TestVirtualRoutersAdvertiseInCompanies(t *testing.T) {
 			t.Errorf("%d virtual routers advertise at %v, want %d moments", c.routers, size, c.companies)
 		}
 		for at, n := range size {
-			if n > company {
+			if n > company(c.interval) {
 				t.Errorf("%d virtual routers: %d of them at %v", c.routers, n, at)
 			}
 		}
