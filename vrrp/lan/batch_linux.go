@@ -14,9 +14,9 @@ import (
 const (
 	// company is how many packets are read at once.
 	company = 16
-	// flood is how many are read without a pause: what 255 virtual routers say at
-	// one moment is less.
-	flood = 8 * company
+	// flood is how many are read before others have the processor: more than all
+	// virtual routers of a network say at one moment.
+	flood = 256
 	// maxPacket is more than the longest advertisement: 255 addresses of IPv6
 	// with authentication data, or of IPv4 and an IP header with all its options.
 	maxPacket = 4608
@@ -102,16 +102,18 @@ func (s *socket) receive(pause func() time.Duration, f func(received)) error {
 		waited := false
 		if cerr := s.conn.Read(func(fd uintptr) (done bool) {
 			switch {
-			case unpaused >= flood:
-				time.Sleep(pause())
-				unpaused = 0
 			case waited && crowded:
 				doze(pause())
+			case !waited && unpaused >= flood:
+				time.Sleep(pause())
 				unpaused = 0
 			}
 			waited = true
-			n, err = b.read(int(fd))
-			return !errors.Is(err, unix.EAGAIN)
+			if n, err = b.read(int(fd)); errors.Is(err, unix.EAGAIN) {
+				unpaused = 0
+				return false
+			}
+			return true
 		}); cerr != nil {
 			return net.ErrClosed // nothing else keeps it from being read
 		}

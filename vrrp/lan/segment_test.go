@@ -129,6 +129,26 @@ func TestWhoCannotBeAdmittedHasNotJoined(t *testing.T) {
 	}
 }
 
+func TestPacketsWaitForEachOtherByTheShortestInterval(t *testing.T) {
+	s, _ := newFakeSegment(t)
+	slow := joined(t, s, 7, true)
+	if got := s.pause(); got != maxGather {
+		t.Errorf("at 1 s they wait for %v, want %v", got, maxGather)
+	}
+	quick, err := s.join(8, true, 10*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.pause(); got != 200*time.Microsecond {
+		t.Errorf("at 1 s and 10 ms they wait for %v, want 200µs", got)
+	}
+	left(t, s, quick)
+	if got := s.pause(); got != maxGather {
+		t.Errorf("at 1 s again they wait for %v, want %v", got, maxGather)
+	}
+	left(t, s, slow)
+}
+
 func TestPacketsAreDealtOutByVRID(t *testing.T) {
 	s, w := newFakeSegment(t)
 	members := []*member{joined(t, s, 7, true), joined(t, s, 8, true), joined(t, s, 8, true)}
