@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"ngha/vrrp"
 )
 
 const (
@@ -40,6 +42,30 @@ func openARP(index int, hear bool) (*socket, error) {
 	})
 }
 
+// openHearing opens a socket that hears VRRP on one interface. At first it admits
+// nothing.
+func openHearing(name string, family, index int, header bool, own ...option) (*socket, error) {
+	return openSocket(name, family, unix.SOCK_RAW, vrrp.Protocol, func(fd int) error {
+		return errors.Join(
+			setFilter(fd, vrids{}, header),
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer),
+			setsockopts(fd, own))
+	})
+}
+
+// openSending opens a socket that sends whole packets by one interface. Of
+// protocol IPPROTO_RAW it hears nothing, ICMP errors included.
+func openSending(name string, family, index int, own ...option) (*socket, error) {
+	return openSocket(name, family, unix.SOCK_RAW, unix.IPPROTO_RAW, func(fd int) error {
+		return errors.Join(
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, interactive),
+			setsockopt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer),
+			setsockopts(fd, own))
+	})
+}
+
 func openSocket(name string, family, kind, protocol int, set func(fd int) error) (*socket, error) {
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
@@ -61,6 +87,18 @@ func openSocket(name string, family, kind, protocol int, set func(fd int) error)
 func setsockopt(fd, level, option, value int) error {
 	if err := unix.SetsockoptInt(fd, level, option, value); err != nil {
 		return fmt.Errorf("option %d of level %d: %w", option, level, err)
+	}
+	return nil
+}
+
+// option is what setsockopt sets.
+type option struct{ level, name, value int }
+
+func setsockopts(fd int, options []option) error {
+	for _, o := range options {
+		if err := setsockopt(fd, o.level, o.name, o.value); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -29,13 +29,7 @@ type out4 struct{ out *socket }
 
 // openWire4 opens the wire of an interface. At first it hears nothing.
 func openWire4(index int) (*wire4, error) {
-	in, err := openSocket("vrrp", unix.AF_INET, unix.SOCK_RAW, vrrp.Protocol, func(fd int) error {
-		return errors.Join(
-			setFilter(fd, vrids{}, ipHeader),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
-			setsockopt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer))
-	})
+	in, err := openHearing("vrrp", unix.AF_INET, index, ipHeader, option{unix.SOL_IP, unix.IP_PKTINFO, 1})
 	if err != nil {
 		return nil, err
 	}
@@ -47,17 +41,9 @@ func openWire4(index int) (*wire4, error) {
 }
 
 func openOut4(index int) (out4, error) {
-	// Of protocol IPPROTO_RAW it hears nothing, ICMP errors included.
 	// IP_RECVERR makes the kernel report packets for which the queue of the
 	// interface had no room.
-	out, err := openSocket("ip", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW, func(fd int) error {
-		return errors.Join(
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, interactive),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer),
-			setsockopt(fd, unix.SOL_IP, unix.IP_MULTICAST_LOOP, 0),
-			setsockopt(fd, unix.SOL_IP, unix.IP_RECVERR, 1))
-	})
+	out, err := openSending("ip", unix.AF_INET, index, option{unix.SOL_IP, unix.IP_MULTICAST_LOOP, 0}, option{unix.SOL_IP, unix.IP_RECVERR, 1})
 	return out4{out}, err
 }
 

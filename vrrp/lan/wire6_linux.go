@@ -27,14 +27,8 @@ type out6 struct {
 
 // openWire6 opens the wire of an interface. At first it hears nothing.
 func openWire6(index int) (*wire6, error) {
-	in, err := openSocket("vrrp6", unix.AF_INET6, unix.SOCK_RAW, vrrp.Protocol, func(fd int) error {
-		return errors.Join(
-			setFilter(fd, vrids{}, noIPHeader),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
-			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1),
-			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_RECVHOPLIMIT, 1),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer))
-	})
+	in, err := openHearing("vrrp6", unix.AF_INET6, index, noIPHeader,
+		option{unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1}, option{unix.SOL_IPV6, unix.IPV6_RECVHOPLIMIT, 1})
 	if err != nil {
 		return nil, err
 	}
@@ -46,16 +40,9 @@ func openWire6(index int) (*wire6, error) {
 }
 
 func openOut6(index int) (out6, error) {
-	// As with IPv4: it sends whole packets, hears nothing, and is told when there
-	// was no room. What is longer than the interface's MTU does not leave.
-	out, err := openSocket("ip6", unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_RAW, func(fd int) error {
-		return errors.Join(
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, interactive),
-			setsockopt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer),
-			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_MULTICAST_LOOP, 0),
-			setsockopt(fd, unix.SOL_IPV6, unix.IPV6_RECVERR, 1))
-	})
+	// As with IPv4 it is told when there was no room. What is longer than the
+	// interface's MTU does not leave.
+	out, err := openSending("ip6", unix.AF_INET6, index, option{unix.SOL_IPV6, unix.IPV6_MULTICAST_LOOP, 0}, option{unix.SOL_IPV6, unix.IPV6_RECVERR, 1})
 	return out6{uint32(index), out}, err
 }
 
