@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"ngha/vrrp"
 )
 
@@ -34,6 +36,7 @@ type Port struct {
 	missing   func()      // tells the receiver that addresses are not there
 
 	mac    atomic.Pointer[mac] // the Network keeps it up to date
+	cut    atomic.Bool         // the interface has lost its carrier, and this Port is given up
 	closed atomic.Bool
 }
 
@@ -126,10 +129,16 @@ func (p *Port) Lost() uint64 { return p.member.lost.Load() }
 // WritePacket sends w.Payload from Source to w.Dst, the multicast group or a
 // node, with TTL 255, whatever w says of the source and the TTL. It never
 // waits: what the kernel has no room for is an error, as are ENETDOWN and a
-// firewall's EPERM. Nothing that is sent comes back to this node.
+// firewall's EPERM. Nothing that is sent comes back to this node, and nothing
+// leaves when the carrier is back that was sent without one.
 func (p *Port) WritePacket(w vrrp.Packet) error {
-	err := net.ErrClosed // others may still have use for the socket
-	if !p.closed.Load() {
+	var err error
+	switch {
+	case p.closed.Load():
+		err = net.ErrClosed // others may still have use for the socket
+	case p.cut.Load():
+		err = unix.ENETDOWN // the kernel would keep the packet for a neighbour that it has to find first
+	default:
 		err = p.sender(w.Dst).write(p.source, w)
 	}
 	if err != nil {

@@ -208,6 +208,20 @@ func TestWritePacketFailsOnAnInterfaceThatIsDown(t *testing.T) {
 	}
 }
 
+// TestWritePacketFailsWithoutCarrier: the kernel would keep a packet until it has
+// found its receiver, and send it when the carrier is back.
+func TestWritePacketFailsWithoutCarrier(t *testing.T) {
+	p := newPair(t)
+	p.hostA.Links()[0].PortDown()
+	p.watchA.first("no carrier")
+	for _, dst := range []netip.Addr{vrrp.GroupIPv4, netip.MustParseAddr("198.51.100.2")} {
+		err := p.a.WritePacket(vrrp.Packet{Dst: dst, Payload: []byte{0x31, 7}})
+		if !errors.Is(err, unix.ENETDOWN) {
+			t.Errorf("WritePacket to %s: %v, want %v", dst, err, unix.ENETDOWN)
+		}
+	}
+}
+
 // TestWritePacketTellsThatAFirewallDrops: who cannot speak must know it.
 func TestWritePacketTellsThatAFirewallDrops(t *testing.T) {
 	p := newPair(t)

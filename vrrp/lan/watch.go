@@ -145,6 +145,7 @@ func (w *watcher) settle(n *Network) {
 	if err != nil {
 		if _, lost := errors.AsType[linkError](err); lost && w.port != nil {
 			w.flaps.lost(time.Now())
+			w.port.cut.Store(true)
 		}
 		w.down(err)
 		return
