@@ -159,6 +159,7 @@ func TestHTTP3AnswersAgain(t *testing.T) {
 			plain.Await(20)
 			secure.more(s, 10)
 
+			before := s.a.NginxWorkers()
 			var cut time.Time
 			if victims := row.hurt(s); victims != nil {
 				if err := victims.Signal(unix.SIGKILL); err != nil {
@@ -172,7 +173,8 @@ func TestHTTP3AnswersAgain(t *testing.T) {
 			began := time.Now()
 			s.lab.Await("an answer by HTTP/3", limit, http3)
 			t.Logf("HTTP/3 answered after %v", time.Since(began))
-			for range 3 { // by whichever worker
+			s.awaitEnd(before) // until then it may be one of them, which goes
+			for range 3 {      // by whichever worker
 				if err := http3(); err != nil {
 					t.Error(err)
 				}
