@@ -83,7 +83,7 @@ func (b *batch) read(fd int) (int, error) {
 // at is the packet of that number.
 func (b *batch) at(i int) received {
 	h := &b.heads[i]
-	return received{b.packets[i/2][:h.length], b.control[i][:h.Controllen], &b.from[i]}
+	return received{b.packets[i][:h.length], b.control[i][:h.Controllen], &b.from[i]}
 }
 
 // receive gives f each packet that comes, until there is an error, after close
