@@ -158,6 +158,22 @@ func TestNghaFrozenAndThawed(t *testing.T) {
 	}
 }
 
+// A Backup is frozen until its timer is overdue. What the Active has said is there
+// when it thaws, but not read.
+func TestBackupThatWasFrozenHearsFirst(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, testenv.Node{}, testenv.Node{})
+	check := s.neverMoves()
+	for range 4 {
+		s.advertises(s.a, 1)
+		s.b.Freeze()
+		s.advertises(s.a, 4) // the timer allows for three and a part
+		s.b.Thaw()
+		s.advertises(s.a, 2)
+	}
+	check()
+}
+
 // A planned end: whoever comes new meanwhile is served.
 func TestNghaTerminated(t *testing.T) {
 	for _, row := range []struct {

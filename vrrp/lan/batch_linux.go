@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -86,21 +87,28 @@ func (b *batch) at(i int) received {
 	return received{b.packets[i][:h.length], b.control[i][:h.Controllen], &b.from[i]}
 }
 
+// ear is a socket whose packets are read many at a time.
+type ear struct {
+	*socket
+
+	mu    sync.Mutex // held until what was read has been dealt out
+	batch *batch
+}
+
 // receive gives f each packet that comes, until there is an error, after close
 // net.ErrClosed.
 //
 // Where packets come in crowds, since many virtual routers speak one after the
 // other, the first of them waits for those behind it: to wake for each costs more
 // than to take it. pause is for how long.
-func (s *socket) receive(pause func() time.Duration, f func(received)) error {
-	b := newBatch()
+func (e *ear) receive(pause func() time.Duration, f func(received)) error {
 	var last time.Time // of reading
 	crowded := false
 	for unpaused := 0; ; {
 		var n int
 		var err error
 		waited := false
-		if cerr := s.conn.Read(func(fd uintptr) (done bool) {
+		if cerr := e.conn.Read(func(fd uintptr) (done bool) {
 			switch {
 			case waited && crowded:
 				doze(pause())
@@ -109,7 +117,7 @@ func (s *socket) receive(pause func() time.Duration, f func(received)) error {
 				unpaused = 0
 			}
 			waited = true
-			if n, err = b.read(int(fd)); errors.Is(err, unix.EAGAIN) {
+			if n, err = e.take(int(fd), f); errors.Is(err, unix.EAGAIN) {
 				unpaused = 0
 				return false
 			}
@@ -124,8 +132,30 @@ func (s *socket) receive(pause func() time.Duration, f func(received)) error {
 		crowded = n > 1 || now.Sub(last) < pause()
 		last = now
 		unpaused += n
-		for i := range n {
-			f(b.at(i))
-		}
 	}
+}
+
+// drain gives f what has come until now, beside receive.
+func (e *ear) drain(f func(received)) error {
+	return e.control(func(fd int) error {
+		for range flood / company {
+			if _, err := e.take(fd, f); errors.Is(err, unix.EAGAIN) {
+				return nil
+			} else if err != nil {
+				return os.NewSyscallError("recvmmsg", err)
+			}
+		}
+		return nil
+	})
+}
+
+// take gives f a batch of packets, and returns how many.
+func (e *ear) take(fd int, f func(received)) (n int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n, err = e.batch.read(fd)
+	for i := range n {
+		f(e.batch.at(i))
+	}
+	return n, err
 }

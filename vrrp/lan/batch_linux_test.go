@@ -11,18 +11,24 @@ import (
 	"ngha/vrrp"
 )
 
-// TestCrowdIsReadInOrder sends packets of all lengths faster than they are read,
-// over each family.
+// TestCrowdIsReadInOrder sends packets of all lengths before the first of them is
+// read, over each family, by the reader or by who drains the wire beside it.
 func TestCrowdIsReadInOrder(t *testing.T) {
 	const many = 5*company + 3
 	p := newPair(t)
+	openIPv4 := func(index int) (wire, error) { return openWire4(index) }
+	openIPv6 := func(index int) (wire, error) { return openWire6(index) }
+	linkLocal := netip.MustParseAddr("fe80::1:2")
 	for _, c := range []struct {
 		name     string
 		open     func(index int) (wire, error)
 		src, dst netip.Addr
+		drained  bool
 	}{
-		{"IPv4", func(index int) (wire, error) { return openWire4(index) }, p.a.Source(), vrrp.GroupIPv4},
-		{"IPv6", func(index int) (wire, error) { return openWire6(index) }, netip.MustParseAddr("fe80::1:2"), vrrp.GroupIPv6},
+		{"IPv4", openIPv4, p.a.Source(), vrrp.GroupIPv4, false},
+		{"IPv4, drained", openIPv4, p.a.Source(), vrrp.GroupIPv4, true},
+		{"IPv6", openIPv6, linkLocal, vrrp.GroupIPv6, false},
+		{"IPv6, drained", openIPv6, linkLocal, vrrp.GroupIPv6, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			open := func(at *Port) (w wire) {
@@ -48,12 +54,19 @@ func TestCrowdIsReadInOrder(t *testing.T) {
 				}
 			}
 			packets, done := make(chan vrrp.Packet, 2*many), make(chan error)
-			go func() {
-				done <- to.read(func() time.Duration { return maxGather }, func(p vrrp.Packet) {
-					p.Payload = slices.Clone(p.Payload)
-					packets <- p
-				})
-			}()
+			deliver := func(p vrrp.Packet) {
+				p.Payload = slices.Clone(p.Payload)
+				packets <- p
+			}
+			if c.drained {
+				if err := to.drain(deliver); err != nil {
+					t.Fatal(err)
+				}
+				if len(packets) < many {
+					t.Fatalf("%d of %d packets", len(packets), many)
+				}
+			}
+			go func() { done <- to.read(func() time.Duration { return maxGather }, deliver) }()
 			for i := range many {
 				got := heard(t, packets)
 				if !slices.Equal(got.Payload, sent(i)) || got.Src != c.src || got.Dst != c.dst || got.TTL != vrrp.TTL {

@@ -123,6 +123,10 @@ func (p *Port) Source() netip.Addr { return p.source }
 // closed.
 func (p *Port) Packets() <-chan vrrp.Packet { return p.member.packets }
 
+// Hear has Packets deliver all that came in until now, also where nobody has had
+// the time yet to read it.
+func (p *Port) Hear() { p.segment.drain() }
+
 // Lost counts the packets that were dropped since too many waited in Packets.
 func (p *Port) Lost() uint64 { return p.member.lost.Load() }
 

@@ -33,6 +33,9 @@ type wire interface {
 	// close net.ErrClosed. A packet's payload lasts until deliver returns. Packets
 	// that come in quick succession may be read together, after the pause.
 	read(pause func() time.Duration, deliver func(vrrp.Packet)) error
+	// drain gives deliver what has come until now. It does not wait, and may be
+	// called beside read.
+	drain(deliver func(vrrp.Packet)) error
 	sender
 	// admit has the kernel drop what is for none of these.
 	admit(vrids) error
@@ -147,6 +150,13 @@ func (s *segment) read() {
 		case <-s.closed:
 			return
 		}
+	}
+}
+
+// drain deals out what has come until now.
+func (s *segment) drain() {
+	if err := s.wire.drain(s.deliver); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Warn("packets not read", "err", err)
 	}
 }
 

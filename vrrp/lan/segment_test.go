@@ -42,6 +42,8 @@ func (w *fakeWire) read(_ func() time.Duration, deliver func(vrrp.Packet)) error
 	}
 }
 
+func (w *fakeWire) drain(func(vrrp.Packet)) error { return nil }
+
 func (w *fakeWire) write(netip.Addr, vrrp.Packet) error { return nil }
 
 func (w *fakeWire) admit(set vrids) error {

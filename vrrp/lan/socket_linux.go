@@ -44,14 +44,15 @@ func openARP(index int, hear bool) (*socket, error) {
 
 // openHearing opens a socket that hears VRRP on one interface. At first it admits
 // nothing.
-func openHearing(name string, family, index int, header bool, own ...option) (*socket, error) {
-	return openSocket(name, family, unix.SOCK_RAW, vrrp.Protocol, func(fd int) error {
+func openHearing(name string, family, index int, header bool, own ...option) (*ear, error) {
+	s, err := openSocket(name, family, unix.SOCK_RAW, vrrp.Protocol, func(fd int) error {
 		return errors.Join(
 			setFilter(fd, vrids{}, header),
 			setsockopt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index),
 			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer),
 			setsockopts(fd, own))
 	})
+	return &ear{socket: s, batch: newBatch()}, err
 }
 
 // openSending opens a socket that sends whole packets by one interface. Of

@@ -20,7 +20,7 @@ const tos = 0xc0
 // wire4 is IPv4's wire.
 type wire4 struct {
 	index int
-	in    *socket
+	in    *ear
 	out4
 }
 
@@ -48,7 +48,13 @@ func openOut4(index int) (out4, error) {
 }
 
 func (w *wire4) read(pause func() time.Duration, deliver func(vrrp.Packet)) error {
-	return w.in.receive(pause, func(r received) {
+	return w.in.receive(pause, w.parsing(deliver))
+}
+
+func (w *wire4) drain(deliver func(vrrp.Packet)) error { return w.in.drain(w.parsing(deliver)) }
+
+func (w *wire4) parsing(deliver func(vrrp.Packet)) func(received) {
+	return func(r received) {
 		// Before it was bound the socket may have heard other interfaces.
 		if cameIn4(r.control) != w.index {
 			return
@@ -56,7 +62,7 @@ func (w *wire4) read(pause func() time.Duration, deliver func(vrrp.Packet)) erro
 		if p, ok := parseIPv4(r.packet); ok && len(p.Payload) >= 2 {
 			deliver(p)
 		}
-	})
+	}
 }
 
 // cameIn4 is the interface that a packet came in by, as the kernel tells with

@@ -15,7 +15,7 @@ import (
 // wire6 is IPv6's wire.
 type wire6 struct {
 	index int
-	in    *socket
+	in    *ear
 	out6
 }
 
@@ -47,12 +47,18 @@ func openOut6(index int) (out6, error) {
 }
 
 func (w *wire6) read(pause func() time.Duration, deliver func(vrrp.Packet)) error {
-	return w.in.receive(pause, func(r received) {
+	return w.in.receive(pause, w.parsing(deliver))
+}
+
+func (w *wire6) drain(deliver func(vrrp.Packet)) error { return w.in.drain(w.parsing(deliver)) }
+
+func (w *wire6) parsing(deliver func(vrrp.Packet)) func(received) {
+	return func(r received) {
 		// Before it was bound the socket may have heard other interfaces.
 		if dst, hops, index := cameIn6(r.control); index == w.index && len(r.packet) >= 2 {
 			deliver(vrrp.Packet{Src: netip.AddrFrom16(r.from.Addr), Dst: dst, TTL: hops, Payload: r.packet})
 		}
-	})
+	}
 }
 
 // cameIn6 is what the kernel tells of a packet whose header it keeps to itself:

@@ -19,6 +19,8 @@ type Port interface {
 	// does not wait for the Router; Lost counts what it had to drop.
 	Packets() <-chan vrrp.Packet
 	Lost() uint64
+	// Hear returns when Packets has all that has come in until now.
+	Hear()
 	// WritePacket sends to p.Dst and does not block.
 	WritePacket(p vrrp.Packet) error
 
@@ -118,8 +120,8 @@ func (r *Router) Run(ctx context.Context) error {
 		case p := <-r.packets:
 			r.receive(p)
 		case <-timer.C:
-			r.receivePending() // who has spoken in time is heard in time
 			r.tally.served(time.Since(due))
+			r.catchUp()
 			r.consult()
 			r.step(vrrp.Timer{})
 		case <-ended:
@@ -189,8 +191,13 @@ func (r *Router) detach() {
 	r.port, r.packets = nil, nil
 }
 
-// receivePending takes the packets that wait already, at most one buffer full.
-func (r *Router) receivePending() {
+// catchUp takes the packets that wait already, at most one buffer full: who has
+// spoken in time is heard in time. A Backup takes over for want of packets, so it
+// looks for those, too, that nobody has read, as after it was frozen.
+func (r *Router) catchUp() {
+	if r.machine.Status().State == vrrp.Backup {
+		r.port.Hear()
+	}
 	for range cap(r.packets) {
 		select {
 		case p := <-r.packets:

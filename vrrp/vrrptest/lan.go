@@ -165,6 +165,9 @@ func (p *Port) Packets() <-chan vrrp.Packet { return p.queue }
 // Lost counts what came while the backlog was full.
 func (p *Port) Lost() uint64 { return p.lost.Load() }
 
+// Hear does nothing: what is written has come in at once.
+func (p *Port) Hear() {}
+
 // Closed reports whether Close was called.
 func (p *Port) Closed() bool { return p.closed.Load() }
 
