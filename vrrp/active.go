@@ -29,7 +29,7 @@ type active struct {
 	tie    time.Time // until when a group's follower leaves a tie to its leader
 	advert time.Time // Adver_Timer
 
-	trial    bool      // the last Acquire before this reign failed, and none has held since
+	trial    bool      // nothing is to be said before an Acquire has held
 	lastSent time.Time // when the last advertisement left; zero: none has
 	prevSent time.Time // the one before, in case the last one did not leave
 	sendErr  error     // why the last one did not leave
@@ -47,10 +47,12 @@ type active struct {
 // its successor has spoken.
 func (a *active) lingers() bool { return !a.lingering.IsZero() }
 
-// takeOver enters Active (RFC 9568 section 6.4.2). The advertisement comes
-// first, so that another Active lets go before the addresses appear here.
+// takeOver enters Active (RFC 9568 section 6.4.2). The advertisement comes first,
+// so that another Active lets go before the addresses appear here. One that is
+// heard serves until then, and what reaches it after that is lost: from one like
+// that the addresses are taken over in the moment that it hears of it.
 func (m *Machine) takeOver(now time.Time, reason string) {
-	m.active = active{since: now, announce: nextAnnouncement(now, now), trial: m.retry.delay > 0}
+	m.active = active{since: now, announce: nextAnnouncement(now, now), trial: m.retry.delay > 0 || m.alive(now)}
 	if m.active.trial {
 		m.acquire(now) // no other Active shall let go before this is known to hold
 	}

@@ -194,7 +194,7 @@ func TestHealthyBackupTakesOverFromLastResortWhateverItsFailback(t *testing.T) {
 			b := newBench(t, func(c *vrrp.Config) { c.Failback = f }).backup()
 			b.want(b.step(time.Second, heard(higher, 1)))
 			b.want(b.step(skew/2, heard(higher, 1))) // a second one does not put it off
-			b.want(b.step(skew-skew/2, vrrp.Timer{}), send(200), vrrp.Acquire{}, vrrp.Announce{},
+			b.want(b.step(skew-skew/2, vrrp.Timer{}), vrrp.Acquire{}, send(200), vrrp.Announce{},
 				moved(vrrp.Backup, vrrp.Active, "peer 198.51.100.3 is at last resort (priority 1)"))
 		})
 	}

@@ -65,6 +65,8 @@
 //     listens anew, once, since what it missed is still to be read.
 //   - An Active that yields says so with one last advertisement, so that the
 //     winner learns of the contradiction and announces itself again.
+//   - A node that takes over from an Active that it hears installs the addresses
+//     before it advertises: the other one lets go as soon as it hears of it.
 //   - Answers to contradictions are paced.
 //   - An Active that shuts down while healthy goes on answering until its
 //     successor has spoken and announced itself, one interval and one second

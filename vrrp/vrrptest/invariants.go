@@ -76,14 +76,14 @@ func renewedAfterSend(s *step) string {
 const takeBackAfter = 100 * time.Millisecond
 
 // trial reports whether the step is the takeover of a node that could not
-// install its addresses the last time: it finds out whether it can before it
-// says so.
+// install its addresses the last time, or from an Active that serves: it has the
+// addresses before it says so.
 func (s *step) trial() bool {
 	if s.before.State == vrrp.Active || len(s.actions) == 0 {
 		return false
 	}
 	_, acquires := s.actions[0].(vrrp.Acquire)
-	return acquires && s.node.hasFailed
+	return acquires && (s.node.hasFailed || s.before.Active.Addr.IsValid())
 }
 
 func leaseFollowsSpeech(s *step) string {
