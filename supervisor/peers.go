@@ -36,11 +36,14 @@ type peerNames struct {
 	warnings atomic.Pointer[[]string]
 }
 
+// lookup finds the addresses, of family "ip4" or "ip6", of a host name.
+type lookup func(ctx context.Context, family, name string) ([]netip.Addr, error)
+
 func newPeerNames(names []string, family string, changed func([]netip.Addr), log *slog.Logger) *peerNames {
 	return &peerNames{
 		names: names,
 		lookup: func(ctx context.Context, name string) ([]netip.Addr, error) {
-			return lookupAddr(ctx, family, name)
+			return lookupAddr(ctx, net.DefaultResolver.LookupNetIP, family, name)
 		},
 		own:     ownAddrs,
 		changed: changed,
@@ -152,19 +155,40 @@ func (p *peerNames) resolve(ctx context.Context, known map[string][]netip.Addr) 
 }
 
 // lookupAddr returns the addresses, of family "ip4" or "ip6", of a host name, or
-// of an address itself.
-func lookupAddr(ctx context.Context, family, name string) ([]netip.Addr, error) {
+// of an address itself. A name's link-local ones do not count: this node speaks
+// to those whom names stand for from an address of a wider scope, and so do they.
+func lookupAddr(ctx context.Context, lookup lookup, family, name string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{a}, nil
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, family, name)
+	addrs, err := lookup(ctx, family, name)
 	if err != nil {
-		return nil, err
+		return nil, otherFamily(ctx, lookup, family, name, err)
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
+	var wide []netip.Addr
+	for _, a := range addrs {
+		if a = a.Unmap(); a.Is4() || !a.IsLinkLocalUnicast() {
+			wide = append(wide, a)
+		}
 	}
-	return addrs, nil
+	if len(wide) == 0 {
+		return nil, fmt.Errorf("it has only link-local addresses: %v: give it another one, or list all peers by those", addrs)
+	}
+	return wide, nil
+}
+
+// otherFamily is err, or that the name has addresses of the other family alone.
+func otherFamily(ctx context.Context, lookup lookup, family, name string, err error) error {
+	words := map[string]string{"ip4": "IPv4", "ip6": "IPv6"}
+	for other := range words {
+		if other == family {
+			continue
+		}
+		if addrs, oerr := lookup(ctx, other, name); oerr == nil && len(addrs) > 0 {
+			return fmt.Errorf("it has only %s addresses: %v, and the nodes speak to each other over %s", words[other], addrs, words[family])
+		}
+	}
+	return err
 }
 
 // ownAddrs returns the addresses of this host's interfaces.

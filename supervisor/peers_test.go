@@ -3,8 +3,10 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -89,4 +91,43 @@ func TestStrangersDoNotMakeAFloodOfLookups(t *testing.T) {
 			t.Errorf("%d look-ups in a second of 10000 strangers, want about 10", lookups)
 		}
 	})
+}
+
+// Of what a name has, the addresses count that the election can use. Where there is
+// none, what there is instead is named.
+func TestPeerNameCountsInTheElectionsFamily(t *testing.T) {
+	for _, row := range []struct {
+		has        []string
+		ip4, ip6   string
+		why4, why6 string // in the error
+	}{
+		{has: []string{"198.51.100.2", "2001:db8::2", "fe80::2"}, ip4: "[198.51.100.2]", ip6: "[2001:db8::2]"},
+		{has: []string{"::ffff:198.51.100.2", "2001:db8::2"}, ip4: "[198.51.100.2]", ip6: "[2001:db8::2]"},
+		{has: []string{"169.254.0.2"}, ip4: "[169.254.0.2]", why6: "it has only IPv4 addresses: [169.254.0.2]"},
+		{has: []string{"2001:db8::2"}, why4: "it has only IPv6 addresses: [2001:db8::2]", ip6: "[2001:db8::2]"},
+		{has: []string{"198.51.100.2", "fe80::2%eth0"}, ip4: "[198.51.100.2]", why6: "it has only link-local addresses: [fe80::2%eth0]"},
+		{why4: "no such host", why6: "no such host"},
+	} {
+		lookup := func(_ context.Context, family, _ string) ([]netip.Addr, error) {
+			var found []netip.Addr
+			for _, s := range row.has {
+				if a := netip.MustParseAddr(s); a.Unmap().Is4() == (family == "ip4") {
+					found = append(found, a)
+				}
+			}
+			if len(found) == 0 {
+				return nil, errors.New("no such host")
+			}
+			return found, nil
+		}
+		for family, want := range map[string][2]string{"ip4": {row.ip4, row.why4}, "ip6": {row.ip6, row.why6}} {
+			got, err := lookupAddr(t.Context(), lookup, family, "nodes")
+			switch {
+			case want[1] == "" && (err != nil || fmt.Sprint(got) != want[0]):
+				t.Errorf("%s of %v: %v, %v, want %s", family, row.has, got, err, want[0])
+			case want[1] != "" && (err == nil || !strings.Contains(err.Error(), want[1])):
+				t.Errorf("%s of %v: %v, %v, want %q", family, row.has, got, err, want[1])
+			}
+		}
+	}
 }
