@@ -84,10 +84,7 @@ func (p *parent) look() error {
 
 // faces are those that p has, whoever made them.
 func (p *parent) faces() ([]netlink.Link, error) {
-	all, err := p.handle.LinkList()
-	for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 10; tries++ {
-		all, err = p.handle.LinkList()
-	}
+	all, err := whole(p.handle.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}

@@ -28,12 +28,16 @@ const ifaProto = 11
 var learnByteOrder = sync.OnceFunc(func() { nl.NativeEndian() })
 
 // list asks the kernel for the whole table.
-func list() (table, error) {
-	t, err := listOnce()
+func list() (table, error) { return whole(listOnce) }
+
+// whole lists until there is no change meanwhile, which the kernel tells: a list
+// may lack what was there all the time then.
+func whole[T any](list func() (T, error)) (T, error) {
+	all, err := list()
 	for tries := 0; errors.Is(err, nl.ErrDumpInterrupted) && tries < 10; tries++ {
-		t, err = listOnce()
+		all, err = list()
 	}
-	return t, err
+	return all, err
 }
 
 func listOnce() (table, error) {
