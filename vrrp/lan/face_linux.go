@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -32,6 +33,7 @@ type parent struct {
 	link
 	handle   *netlink.Handle
 	requests *requests
+	sweeper  *sweeper
 
 	before, made devconf     // its settings as they were, and with faces of IPv4
 	set          atomic.Bool // they are made
@@ -53,6 +55,10 @@ func openParent(l link, r *requests) (*parent, error) {
 	if err := p.look(); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("settings of %s: %w", l.name, err)
+	}
+	if p.sweeper, err = openSweeper(p.others); err != nil {
+		h.Close()
+		return nil, err
 	}
 	return p, nil
 }
@@ -88,17 +94,25 @@ func (p *parent) faces() ([]netlink.Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	return slices.DeleteFunc(all, func(l netlink.Link) bool {
-		return l.Attrs().ParentIndex != p.index || !strings.HasPrefix(l.Attrs().Alias, faceMark)
-	}), nil
+	return slices.DeleteFunc(all, func(l netlink.Link) bool { return l.Attrs().ParentIndex != p.index || !isFace(l) }), nil
+}
+
+// isFace tells whether l was made for a virtual MAC address.
+func isFace(l netlink.Link) bool { return strings.HasPrefix(l.Attrs().Alias, faceMark) }
+
+// others tells whether there are interfaces in a group that are no faces.
+func (p *parent) others(group uint32) (bool, error) {
+	all, err := whole(p.handle.LinkList)
+	return slices.ContainsFunc(all, func(l netlink.Link) bool { return l.Attrs().Group == group && !isFace(l) }), err
 }
 
 // close restores the settings, unless another ngha has faces here. It is no error
 // when the interface is gone.
 func (p *parent) close() error {
 	defer p.handle.Close()
-	left, err := p.faces()
-	if err == nil && len(left) == 0 && p.set.Load() {
+	err := p.sweeper.close()
+	left, ferr := p.faces()
+	if err = errors.Join(err, ferr); err == nil && len(left) == 0 && p.set.Load() {
 		err = p.requests.restoreDevconf(p.index, p.before, p.made)
 	}
 	if err != nil {
@@ -117,6 +131,11 @@ type face struct {
 	hardware mac
 	link     netlink.Link
 	handle   *netlink.Handle
+	sweeper  *sweeper
+	log      *slog.Logger
+
+	shown atomic.Bool
+	mu    sync.Mutex // one sets it up or down at a time
 }
 
 // faceName fits the 15 characters of an interface's name as long as the parent's
@@ -149,8 +168,8 @@ func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	if err != nil {
 		return nil, wrap(fmt.Errorf("find %s: %w", name, err))
 	}
-	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, handle: p.handle}
-	if err := p.furnish(f, log); err != nil {
+	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, handle: p.handle, sweeper: p.sweeper, log: log}
+	if err := p.furnish(f); err != nil {
 		return nil, errors.Join(wrap(err), f.close())
 	}
 	return f, nil
@@ -162,7 +181,7 @@ func (p *parent) clear(name string) error {
 	if _, none := errors.AsType[netlink.LinkNotFoundError](err); none {
 		return nil
 	}
-	if err == nil && strings.HasPrefix(l.Attrs().Alias, faceMark) {
+	if err == nil && isFace(l) {
 		err = p.handle.LinkDel(l)
 	}
 	if err != nil {
@@ -173,7 +192,7 @@ func (p *parent) clear(name string) error {
 
 // furnish makes the settings by which f and its parent do not speak for each
 // other.
-func (p *parent) furnish(f *face, log *slog.Logger) error {
+func (p *parent) furnish(f *face) error {
 	name := f.link.Attrs().Name
 	if err := f.handle.LinkSetAlias(f.link, faceMark+p.before.String()); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
@@ -181,7 +200,7 @@ func (p *parent) furnish(f *face, log *slog.Logger) error {
 	// It has the addresses that it is given, and no others. Of what routers
 	// advertise it can only be told by /proc/sys.
 	if err := noRouterAdvertisements(name); err != nil {
-		log.Warn("an interface may take addresses from router advertisements, as it must not", "iface", name, "err", err)
+		f.log.Warn("an interface may take addresses from router advertisements, as it must not", "iface", name, "err", err)
 	}
 	if err := f.handle.LinkSetIP6AddrGenMode(f.link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
 		return fmt.Errorf("keep %s from IPv6 addresses of its own: %w", name, err)
@@ -212,26 +231,10 @@ func noRouterAdvertisements(name string) error {
 	return os.WriteFile(path, []byte("0"), 0)
 }
 
-// up lets the face receive and answer.
-func (f *face) up() error {
-	if err := f.handle.LinkSetUp(f.link); err != nil {
-		return fmt.Errorf("set %s up: %w", f.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// down ends that. It is no error when the face is gone.
-func (f *face) down() error {
-	if err := f.handle.LinkSetDown(f.link); err != nil && !errors.Is(err, syscall.ENODEV) {
-		return fmt.Errorf("set %s down: %w", f.link.Attrs().Name, err)
-	}
-	return nil
-}
-
 // close deletes the face, and the addresses with it. It is no error when it is
 // gone.
 func (f *face) close() error {
-	if err := f.handle.LinkDel(f.link); err != nil && !errors.Is(err, syscall.ENODEV) {
+	if err := <-f.sweeper.remove(f); err != nil {
 		return fmt.Errorf("delete %s: %w", f.link.Attrs().Name, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,14 +21,15 @@ const virtual7 = "00:00:5e:00:01:07"
 // lodging is a host whose interface eth0 is to get faces.
 type lodging struct {
 	*testing.T
+	lab      *testenv.Lab
 	host     *testenv.Host
 	requests *requests
 }
 
 func newLodging(t *testing.T) *lodging {
 	t.Helper()
-	_, h := solo(t)
-	l := &lodging{T: t, host: h}
+	lab, h := solo(t)
+	l := &lodging{T: t, lab: lab, host: h}
 	must(t, h, func() (err error) {
 		l.requests, err = openRequests()
 		return err
@@ -114,6 +116,17 @@ func (l *lodging) macvlans() (list []string) {
 	return list
 }
 
+// awaits waits until the macvlans are these.
+func (l *lodging) awaits(what string, want ...string) {
+	l.Helper()
+	l.lab.Await(what, limit, func() error {
+		if got := l.macvlans(); !slices.Equal(got, want) {
+			return fmt.Errorf("there are %q, want %q", got, want)
+		}
+		return nil
+	})
+}
+
 func (l *lodging) want(what string, got, want any) {
 	l.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -127,7 +140,7 @@ func TestFaceHasTheVirtualMACAndIsUpOnlyWhenAsked(t *testing.T) {
 	f := l.open(p, false, 7)
 	l.want("at first", l.macvlans(), []string{virtual7})
 	for range 2 { // idempotent
-		if err := f.up(); err != nil {
+		if err := f.show(); err != nil {
 			t.Fatal(err)
 		}
 		l.want("up", l.macvlans(), []string{virtual7 + " up"})
@@ -137,10 +150,8 @@ func TestFaceHasTheVirtualMACAndIsUpOnlyWhenAsked(t *testing.T) {
 		l.want("addresses", len(addrs), 0)
 		return err
 	})
-	if err := f.down(); err != nil {
-		t.Fatal(err)
-	}
-	l.want("down", l.macvlans(), []string{virtual7})
+	f.hide()
+	l.awaits("down", virtual7)
 	l.close(f)
 	l.want("closed", len(l.macvlans()), 0)
 
@@ -192,7 +203,7 @@ func TestFaceHeedsTheSettingsOfAllInterfaces(t *testing.T) {
 func TestFaceOfAKilledRunIsReplacedAndItsParentRestored(t *testing.T) {
 	l := newLodging(t)
 	killed := l.open(l.parent(), false, 7)
-	if err := killed.up(); err != nil {
+	if err := killed.show(); err != nil {
 		t.Fatal(err)
 	}
 	p := l.parent()
@@ -241,9 +252,7 @@ func TestFaceOutlivesItsParentWithoutAnError(t *testing.T) {
 		}
 		return netlink.LinkDel(eth0)
 	})
-	if err := f.down(); err != nil {
-		t.Error(err)
-	}
+	f.hide()
 	l.close(f, p)
 }
 
@@ -257,7 +266,7 @@ func TestNameOfAFaceFits(t *testing.T) {
 // did not run.
 func TestFaceIsClearedWhereNoneIsWantedAnyMore(t *testing.T) {
 	l := newLodging(t)
-	if err := l.open(l.parent(), false, 7).up(); err != nil { // of a killed run
+	if err := l.open(l.parent(), false, 7).show(); err != nil { // of a killed run
 		t.Fatal(err)
 	}
 	p := watch(t, l.host, named("eth0", vip)).port()

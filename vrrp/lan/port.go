@@ -210,7 +210,7 @@ func (p *Port) Release() error {
 		errs = append(errs, p.remove(a))
 	}
 	if p.faces != nil {
-		errs = append(errs, p.faces.hide())
+		p.faces.hide()
 	}
 	return errors.Join(errs...)
 }

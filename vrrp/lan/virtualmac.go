@@ -131,21 +131,19 @@ func (p *Port) sender(dst netip.Addr) sender {
 func (f *faces) show() error {
 	f.up.Store(true)
 	for _, face := range f.list {
-		if err := face.up(); err != nil {
+		if err := face.show(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hide sets them down.
-func (f *faces) hide() error {
+// hide sets them down, in a moment.
+func (f *faces) hide() {
 	f.up.Store(false)
-	var errs []error
 	for _, face := range f.list {
-		errs = append(errs, face.down())
+		face.hide()
 	}
-	return errors.Join(errs...)
 }
 
 // missing names a face that somebody has deleted, nil: there is none.
