@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -127,17 +126,15 @@ func (r *requests) forwards(index int) (bool, error) {
 	m := append(newMessage(unix.RTM_GETNETCONF, 0), unix.AF_INET6, 0, 0, 0) // struct netconfmsg, padded
 	data, err := r.ask(m.attribute(ifindex, number(uint32(index))))
 	if err == nil {
-		var attrs []syscall.NetlinkRouteAttr
-		if attrs, err = nl.ParseRouteAttr(data[min(4, len(data)):]); err == nil {
-			for _, a := range attrs {
-				if a.Attr.Type == forwarding && len(a.Value) == 4 {
-					return binary.NativeEndian.Uint32(a.Value) != 0, nil
-				}
-			}
-			err = errors.New("the kernel does not say")
-		}
+		data, err = nested(data[min(4, len(data)):], forwarding)
 	}
-	return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
+	if err == nil && len(data) != 4 {
+		err = errors.New("the kernel does not say")
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask whether interface %d forwards IPv6: %w", index, err)
+	}
+	return binary.NativeEndian.Uint32(data) != 0, nil
 }
 
 // do asks for one change and returns when it is made.
