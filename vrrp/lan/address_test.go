@@ -166,7 +166,7 @@ func TestOpenSweepsWhatAKilledRunLeft(t *testing.T) {
 		}
 		defer r.close()
 		for _, a := range []string{vip, "198.51.100.101/26", "198.51.100.102/32"} {
-			if err := r.install(index, netip.MustParsePrefix(a), 1000); err != nil {
+			if err := install(r, index, netip.MustParsePrefix(a), 1000); err != nil {
 				return err
 			}
 		}
@@ -224,7 +224,7 @@ func TestRemovalOfWhatIsNotHeldIsNotTold(t *testing.T) {
 			return err
 		}
 		defer r.close()
-		if err := r.install(p.index, p.addrs[0], 1000); err != nil {
+		if err := install(r, p.index, p.addrs[0], 1000); err != nil {
 			return err
 		}
 		return r.remove(p.index, p.addrs[0])

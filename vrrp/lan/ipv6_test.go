@@ -396,7 +396,7 @@ func TestOpenSweepsIPv6LeftoversOfAKilledRun(t *testing.T) {
 		}
 		defer r.close()
 		for _, a := range []string{vip6, "2001:db8::101/64", "2001:db8::102/128"} {
-			if err := r.install(index, netip.MustParsePrefix(a), 1000); err != nil {
+			if err := install(r, index, netip.MustParsePrefix(a), 1000); err != nil {
 				return err
 			}
 		}

@@ -62,14 +62,9 @@ func (r *requests) close() error {
 	return r.socket.close()
 }
 
-// install adds a to the interface, or renews it, for as many seconds. Of IPv6
-// it answers at once (no duplicate address detection: a predecessor may answer
-// for it still) and is never preferred as the source of a connection.
-func (r *requests) install(index int, a netip.Prefix, seconds uint32) error {
-	return r.do(lease(index, a, seconds))
-}
-
-// lease is the request that installs or renews a.
+// lease is the request that adds a to the interface, or renews it, for as many
+// seconds. Of IPv6 it answers at once (no duplicate address detection: a predecessor
+// may answer for it still) and is never preferred as the source of a connection.
 func lease(index int, a netip.Prefix, seconds uint32) message {
 	m := aboutAddress(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a)
 	m = m.attribute(ifaProto, []byte{tag})

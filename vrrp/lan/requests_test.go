@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// install adds a to the interface, as one that a Port has, for as many seconds.
+func install(r *requests, index int, a netip.Prefix, seconds uint32) error {
+	return r.do(lease(index, a, seconds))
+}
+
 // TestRequestOnTheWire has the layout of rtnetlink(7).
 func TestRequestOnTheWire(t *testing.T) {
 	m := aboutAddress(unix.RTM_NEWADDR, unix.NLM_F_CREATE, 5, netip.MustParsePrefix("198.51.100.100/24"))
@@ -40,7 +45,7 @@ func TestKernelsRefusalIsTheError(t *testing.T) {
 		}
 		defer r.close()
 		for range 2 { // one answer is for one request
-			if err := r.install(12345, netip.MustParsePrefix(vip), 10); !errors.Is(err, unix.ENODEV) {
+			if err := install(r, 12345, netip.MustParsePrefix(vip), 10); !errors.Is(err, unix.ENODEV) {
 				t.Errorf("install on an interface that is not there: %v, want ENODEV", err)
 			}
 			if err := r.remove(1, netip.MustParsePrefix(vip)); err != nil {
@@ -75,8 +80,8 @@ func TestOwnRenewalsAreNotHeardOf(t *testing.T) {
 		}
 		index, a := h.Links()[0].Index(), netip.MustParsePrefix(vip)
 		if err := errors.Join(
-			own.install(index, a, 100), own.install(index, a, 100),
-			other.install(index, a, 100), own.install(index, a, 100), own.remove(index, a),
+			install(own, index, a, 100), install(own, index, a, 100),
+			install(other, index, a, 100), install(own, index, a, 100), own.remove(index, a),
 		); err != nil {
 			return err
 		}
