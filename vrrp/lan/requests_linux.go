@@ -153,9 +153,9 @@ func (r *requests) ask(m message) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("no answer of the kernel: %w", err)
 		}
-		answers, err := syscall.ParseNetlinkMessage(r.answer[:n])
+		answers, err := r.answers(n)
 		if err != nil {
-			return nil, fmt.Errorf("answer of the kernel: %w", err)
+			return nil, err
 		}
 		for _, a := range answers {
 			switch {
@@ -189,9 +189,9 @@ func (r *requests) askAll(m message, first uint32) (refused map[int]error, err e
 		if err != nil {
 			return nil, fmt.Errorf("answer of the kernel: %w", err)
 		}
-		answers, err := syscall.ParseNetlinkMessage(r.answer[:n])
+		answers, err := r.answers(n)
 		if err != nil {
-			return nil, fmt.Errorf("answer of the kernel: %w", err)
+			return nil, err
 		}
 		for _, a := range answers {
 			if a.Header.Type != unix.NLMSG_ERROR || a.Header.Seq-first > r.sequence-first {
@@ -202,6 +202,15 @@ func (r *requests) askAll(m message, first uint32) (refused map[int]error, err e
 			}
 		}
 	}
+}
+
+// answers takes apart so many octets that were read.
+func (r *requests) answers(n int) ([]syscall.NetlinkMessage, error) {
+	all, err := syscall.ParseNetlinkMessage(r.answer[:n])
+	if err != nil {
+		return nil, fmt.Errorf("answer of the kernel: %w", err)
+	}
+	return all, nil
 }
 
 // refusal is what an answer of type NLMSG_ERROR says; nil: it is done.
