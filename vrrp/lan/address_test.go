@@ -154,10 +154,9 @@ func TestAddressesNeverTakeOwnOnesAlong(t *testing.T) {
 	}
 }
 
-// TestOpenSweepsWhatAKilledRunLeft: what is both tagged and configured, and
-// nothing else.
-func TestOpenSweepsWhatAKilledRunLeft(t *testing.T) {
-	_, h := solo(t)
+// leave has addresses on h's interface as a killed run leaves them.
+func leave(t *testing.T, h *testenv.Host, addrs ...string) {
+	t.Helper()
 	index := h.Links()[0].Index()
 	must(t, h, func() error {
 		r, err := openRequests()
@@ -165,13 +164,20 @@ func TestOpenSweepsWhatAKilledRunLeft(t *testing.T) {
 			return err
 		}
 		defer r.close()
-		for _, a := range []string{vip, "198.51.100.101/26", "198.51.100.102/32"} {
+		for _, a := range addrs {
 			if err := install(r, index, netip.MustParsePrefix(a), 1000); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// TestOpenSweepsWhatAKilledRunLeft: what is both tagged and configured, and
+// nothing else.
+func TestOpenSweepsWhatAKilledRunLeft(t *testing.T) {
+	_, h := solo(t)
+	leave(t, h, vip, "198.51.100.101/26", "198.51.100.102/32")
 	addAddress(t, h, "eth0", "198.51.100.103/32")
 
 	p := watch(t, h, spec(vip, "198.51.100.101/32")).port()

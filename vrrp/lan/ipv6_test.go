@@ -66,7 +66,7 @@ func TestPacketsTravelOverIPv6(t *testing.T) {
 				Src: netip.MustParseAddr(tt.src), Dst: netip.MustParseAddr(tt.dst(p)),
 				TTL: 255, Payload: []byte{0x31, 7, 200, 1},
 			}
-			if diff := cmp.Diff(want, heard(t, packets), comparePackets); diff != "" {
+			if diff := cmp.Diff(want, next(t, packets), comparePackets); diff != "" {
 				t.Errorf("packet (-want +got):\n%s", diff)
 			}
 			f := capture.Await("the packet", limit, func(f testenv.Frame) bool { return f.IP != nil && f.IP.Protocol == vrrp.Protocol })
@@ -91,7 +91,7 @@ func TestHopLimitIsWhatCame(t *testing.T) {
 	if err := send(w.out, b, toIPv6(vrrp.GroupIPv6, uint32(p.a.index))); err != nil {
 		t.Fatal(err)
 	}
-	if got := heard(t, packets).TTL; got != 64 {
+	if got := next(t, packets).TTL; got != 64 {
 		t.Errorf("hop limit %d, want 64", got)
 	}
 }
@@ -102,11 +102,11 @@ func TestIPv6PacketsForOthersAreNotDelivered(t *testing.T) {
 	write(t, p.a, group6, 0x31, 8) // another virtual router's
 	write(t, p.a, group6, 0x31)    // nobody's
 	write(t, p.a, group6, 0x31, 7, 1)
-	if diff := cmp.Diff([]byte{0x31, 7, 1}, heard(t, packets).Payload); diff != "" {
+	if diff := cmp.Diff([]byte{0x31, 7, 1}, next(t, packets).Payload); diff != "" {
 		t.Errorf("first packet heard (-want +got):\n%s", diff)
 	}
 	write(t, p.b, group6, 0x31, 7, 2)
-	if got := heard(t, own); got.Payload[2] != 2 {
+	if got := next(t, own); got.Payload[2] != 2 {
 		t.Errorf("heard own packet from %s", got.Src)
 	}
 }
@@ -388,20 +388,7 @@ func TestOneElectionHoldsBothFamilies(t *testing.T) {
 
 func TestOpenSweepsIPv6LeftoversOfAKilledRun(t *testing.T) {
 	_, _, h := solo6(t)
-	index := h.Links()[0].Index()
-	must(t, h, func() error {
-		r, err := openRequests()
-		if err != nil {
-			return err
-		}
-		defer r.close()
-		for _, a := range []string{vip6, "2001:db8::101/64", "2001:db8::102/128"} {
-			if err := install(r, index, netip.MustParsePrefix(a), 1000); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	leave(t, h, vip6, "2001:db8::101/64", "2001:db8::102/128")
 	watch(t, h, spec(vip6, "2001:db8::101/128")).port()
 	if diff := cmp.Diff([]string{own, "2001:db8::1/64", "2001:db8::102/128 ours"}, holds(t, h), sorted); diff != "" {
 		t.Errorf("addresses after Open (-want +got):\n%s", diff)

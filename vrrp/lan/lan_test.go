@@ -161,13 +161,7 @@ func (w *watched) run(h *testenv.Host) {
 
 func (w *watched) next() event {
 	w.t.Helper()
-	select {
-	case e := <-w.events:
-		return e
-	case <-time.After(limit):
-		w.t.Fatal("no event came")
-	}
-	panic("unreachable")
+	return next(w.t, w.events)
 }
 
 // port waits for Up, after any number of Downs, and closes the port at the end.
@@ -297,15 +291,15 @@ func hear(t *testing.T, p *Port) <-chan vrrp.Packet {
 	return p.Packets()
 }
 
-func heard(t *testing.T, packets <-chan vrrp.Packet) vrrp.Packet {
+// next waits for what a channel delivers.
+func next[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	select {
-	case p := <-packets:
-		return p
+	case v = <-from:
 	case <-time.After(limit):
-		t.Fatal("no packet came")
+		t.Fatalf("no %T came", v)
 	}
-	panic("unreachable")
+	return v
 }
 
 func write(t *testing.T, p *Port, dst string, payload ...byte) {

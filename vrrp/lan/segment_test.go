@@ -160,7 +160,7 @@ func TestPacketsAreDealtOutByVRID(t *testing.T) {
 	for i, want := range [][]byte{{1, 4, 7}, {2, 5, 8}, {2, 5, 8}} {
 		var got []byte
 		for range want {
-			got = append(got, heard(t, members[i].packets).Payload[2])
+			got = append(got, next(t, members[i].packets).Payload[2])
 		}
 		if !slices.Equal(got, want) || len(members[i].packets) > 0 {
 			t.Errorf("member %d of VRID %d heard %d and more %d times, want %d", i, members[i].vrid, got, len(members[i].packets), want)
@@ -176,7 +176,7 @@ func TestSlowMemberHoldsUpNobody(t *testing.T) {
 	for i := range 10 * backlog {
 		w.packets <- payload(7, byte(i))
 		w.packets <- payload(8, byte(i))
-		if got := heard(t, quick.packets).Payload[2]; got != byte(i) {
+		if got := next(t, quick.packets).Payload[2]; got != byte(i) {
 			t.Fatalf("heard packet %d, want %d", got, i)
 		}
 	}
@@ -192,7 +192,7 @@ func TestPayloadsBelongToTheirReceivers(t *testing.T) {
 	a, b := joined(t, s, 7, true), joined(t, s, 7, true)
 	p := payload(7, 1)
 	w.packets <- p
-	one, other := heard(t, a.packets), heard(t, b.packets)
+	one, other := next(t, a.packets), next(t, b.packets)
 	p.Payload[2], one.Payload[2] = 2, 3
 	if other.Payload[2] != 1 {
 		t.Errorf("the payload became %d", other.Payload[2])
@@ -237,7 +237,7 @@ func TestVirtualRoutersOnOneInterfaceShareSockets(t *testing.T) {
 	}
 	for vrid, port := range ports {
 		write(t, p.b, group, 0x31, vrid, vrid)
-		if got := heard(t, port.Packets()); got.Payload[2] != vrid {
+		if got := next(t, port.Packets()); got.Payload[2] != vrid {
 			t.Errorf("VRID %d heard %v", vrid, got)
 		}
 		if n := len(port.Packets()); n > 0 {

@@ -272,25 +272,15 @@ func TestUnsteadyLinkIsTold(t *testing.T) {
 		h.Links()[0].PortUp()
 		w.port()
 	}
-	told := func() time.Time {
-		t.Helper()
-		select {
-		case from := <-steady:
-			return from
-		case <-time.After(limit):
-			t.Fatal("nothing was told")
-		}
-		panic("unreachable")
-	}
 	flap()
 	if len(steady) > 0 {
 		t.Errorf("lost once, and to be relied on from %v", <-steady)
 	}
 	flap()
-	if from := told(); !from.After(time.Now().Add(-limit)) {
+	if from := next(t, steady); !from.After(time.Now().Add(-limit)) {
 		t.Errorf("lost twice, and to be relied on from %v", from)
 	}
-	if from := told(); !from.IsZero() {
+	if from := next(t, steady); !from.IsZero() {
 		t.Errorf("told %v, want that it is to be relied on again", from)
 	}
 }
