@@ -50,9 +50,10 @@ func (a *active) lingers() bool { return !a.lingering.IsZero() }
 // takeOver enters Active (RFC 9568 section 6.4.2). The advertisement comes first,
 // so that another Active lets go before the addresses appear here. One that is
 // heard serves until then, and what reaches it after that is lost: from one like
-// that the addresses are taken over in the moment that it hears of it.
+// that the addresses are taken over in the moment that it hears of it, unless this
+// node could not speak the last time.
 func (m *Machine) takeOver(now time.Time, reason string) {
-	m.active = active{since: now, announce: nextAnnouncement(now, now), trial: m.retry.delay > 0 || m.alive(now)}
+	m.active = active{since: now, announce: nextAnnouncement(now, now), trial: m.retry.delay > 0 || m.alive(now) && !m.mute}
 	if m.active.trial {
 		m.acquire(now) // no other Active shall let go before this is known to hold
 	}
@@ -165,7 +166,7 @@ func (m *Machine) activeTimer(now time.Time) {
 		return
 	}
 	if due(a.advert, now) {
-		m.retry, a.trial = retry{}, false // the Acquire one interval ago held
+		m.retry, a.trial, m.mute = retry{}, false, false // what was done one interval ago held
 		m.advertise(now)
 	}
 	if due(a.restore, now) {
@@ -187,7 +188,7 @@ func (m *Machine) sendFailed(now time.Time, err error) {
 	if m.state != Active || a.lingers() {
 		return
 	}
-	a.lastSent, a.sendErr = a.prevSent, err
+	a.lastSent, a.sendErr, m.mute = a.prevSent, err, true
 	a.acquired = time.Time{} // it was left out
 	if a.lastSent.IsZero() {
 		if m.cfg.Grouped.Follows {

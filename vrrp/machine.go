@@ -30,6 +30,7 @@ type Machine struct {
 	verdict  Standing     // the last one that was not Pending
 	ended    bool         // Shutdown was asked for; there is no way back
 	retry    retry
+	mute     bool // the last advertisement did not leave
 	group    group
 
 	// What only one state knows lives in that state's variable, which is

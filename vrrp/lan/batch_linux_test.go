@@ -68,7 +68,7 @@ func TestCrowdIsReadInOrder(t *testing.T) {
 			}
 			go func() { done <- to.read(func() time.Duration { return maxGather }, deliver) }()
 			for i := range many {
-				got := heard(t, packets)
+				got := next(t, packets)
 				if !slices.Equal(got.Payload, sent(i)) || got.Src != c.src || got.Dst != c.dst || got.TTL != vrrp.TTL {
 					t.Fatalf("packet %d from %v to %v with TTL %d is %d bytes of number %d", i, got.Src, got.Dst, got.TTL, len(got.Payload), got.Payload[2])
 				}
