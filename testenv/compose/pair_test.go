@@ -136,8 +136,7 @@ func (p *pair) during(limit time.Duration, f func()) {
 	f()
 	for address, probe := range p.probes {
 		r := probe.Stop()
-		cut := len(r.Where(isCut).Samples)
-		if limit == 0 && (r.Failed() > cut || cut > underWay) || limit > 0 && r.Longest().Duration() > limit {
+		if limit == 0 && r.Failed() > cut(r) || limit > 0 && r.Longest().Duration() > limit {
 			p.Errorf("%s: %v", address, r)
 		} else {
 			p.Logf("%s: %v", address, r)
@@ -146,14 +145,30 @@ func (p *pair) during(limit time.Duration, f func()) {
 	p.probes = nil
 }
 
-// underWay is how many requests may be under way when an address moves from a node
-// and, later, back to it: on a busy machine the probe asks several at once.
-const underWay = 8
-
-// isCut tells whether s may have been under way when the address moved. The answer
-// to a request that was whole by then is lost without a word.
-func isCut(s testenv.Sample) bool {
-	return s.Failure == "reset" || s.Failure == "cut short" || s.Failure == "timeout"
+// cut counts the attempts that failed since the address moved while they were
+// under way: those begun before the client was answered by the successor, within
+// as long as a busy node may take to answer. What a node has accepted and not
+// answered when the address leaves it is lost. Where the client sends again it
+// does to the successor, who knows nothing of the connection and resets it, or
+// ignores it if it had one of the same ports. Where it has sent all it waits in
+// vain: the answer, or only its end, has no way out any more. Whoever begins later
+// is served, and nobody is refused.
+func cut(r testenv.Result) int {
+	var moves []time.Time
+	server := ""
+	for _, s := range r.Samples {
+		if s.Failure != "" || s.Server == server {
+			continue
+		}
+		if server != "" {
+			moves = append(moves, s.Ended)
+		}
+		server = s.Server
+	}
+	return len(r.Where(func(s testenv.Sample) bool {
+		lost := s.Failure == "reset" || s.Failure == "cut short" || s.Failure == "timeout"
+		return lost && slices.ContainsFunc(moves, func(m time.Time) bool { return s.Started.Before(m) && m.Sub(s.Started) < brief })
+	}).Samples)
 }
 
 // survive does the pair every harm.
