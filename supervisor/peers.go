@@ -85,6 +85,9 @@ func (p *peerNames) run(ctx context.Context) {
 		if first || !slices.Equal(peers, told) {
 			p.changed(peers)
 			p.log.Info("peers known", "peers", peers)
+			for _, w := range p.Warnings() {
+				p.log.Warn("not all peers known", "err", w)
+			}
 			told, first = peers, false
 		}
 		if p.constant() {
@@ -133,7 +136,7 @@ func (p *peerNames) resolve(ctx context.Context, known map[string][]netip.Addr) 
 		case r.err == nil:
 			known[name] = r.addrs
 		case len(known[name]) == 0:
-			warnings = append(warnings, fmt.Sprintf("peer %s is not known: %v", name, r.err))
+			warnings = append(warnings, fmt.Sprintf("peer %s is not known: %v: start that node, or correct its name in peers (NGHA_PEER)", name, r.err))
 		}
 	}
 	own, err := p.own()

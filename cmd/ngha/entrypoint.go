@@ -86,7 +86,10 @@ func ownFolder() error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(folder, 0o755)
+	if err := os.Chmod(folder, 0o755); !errors.Is(err, syscall.EROFS) { // else it is nobody's: who needs it will say so
+		return err
+	}
+	return nil
 }
 
 // makeFolder makes the folder of the control socket, where the image has nginx's

@@ -217,6 +217,14 @@ func TestImageWithAReadOnlyRoot(t *testing.T) {
 	c.Guest().AwaitHolds("198.18.11.100")
 }
 
+func TestImageSaysWhatAReadOnlyRootWants(t *testing.T) {
+	t.Parallel()
+	r := compose.Run(t, "--read-only", compose.Image)
+	if r.Code != 1 || !strings.Contains(r.Stderr, "cannot write into /run/ngha") || !strings.Contains(r.Stderr, "tmpfs") {
+		t.Errorf("exit code %d: %s", r.Code, r.Stderr)
+	}
+}
+
 // unprivileged is nginx's configuration for a user other than root.
 const unprivileged = `pid /tmp/nginx.pid;
 error_log stderr notice;
