@@ -122,9 +122,9 @@ func (p *parent) close() error {
 }
 
 // face is the macvlan interface by which a virtual router has its virtual MAC
-// address. It is there as long as the Port, and up only while it has the
-// addresses: a Backup must not receive what is sent to that MAC address, nor
-// answer for it (RFC 9568 section 6.4.2).
+// address. It is there as long as the Port, and up only while it has the addresses,
+// but for a moment after: a Backup must not receive what is sent to that MAC address,
+// nor answer for it (RFC 9568 section 6.4.2).
 type face struct {
 	index    int
 	ipv6     bool
