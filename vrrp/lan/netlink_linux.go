@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/net/bpf"
@@ -34,7 +35,8 @@ func list() (table, error) { return whole(listOnce) }
 // may lack what was there all the time then.
 func whole[T any](list func() (T, error)) (T, error) {
 	all, err := list()
-	for tries := 0; errors.Is(err, nl.ErrDumpInterrupted) && tries < 10; tries++ {
+	for tries := 1; errors.Is(err, nl.ErrDumpInterrupted) && tries <= 20; tries++ {
+		time.Sleep(time.Duration(tries) * time.Millisecond) // many changes come at one moment
 		all, err = list()
 	}
 	return all, err

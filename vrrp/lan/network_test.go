@@ -1,7 +1,10 @@
 package lan
 
 import (
+	"errors"
 	"testing"
+
+	"github.com/vishvananda/netlink/nl"
 )
 
 // second is another virtual router than spec's.
@@ -85,4 +88,19 @@ func TestNetworkMayRunAgain(t *testing.T) {
 		t.Error(err)
 	}
 	write(t, after, group, 0x31, 7)
+}
+
+func TestListThatChangesMeanwhileIsListedAnew(t *testing.T) {
+	for interrupted, want := range map[int]error{0: nil, 5: nil, 1000: nl.ErrDumpInterrupted} {
+		asked := 0
+		got, err := whole(func() (int, error) {
+			if asked++; asked <= interrupted {
+				return 0, nl.ErrDumpInterrupted
+			}
+			return asked, nil
+		})
+		if !errors.Is(err, want) || err == nil && got != interrupted+1 {
+			t.Errorf("interrupted %d times: %d, %v, want %v", interrupted, got, err, want)
+		}
+	}
 }
