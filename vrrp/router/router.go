@@ -49,6 +49,9 @@ type Options struct {
 	OnStranger func(netip.Addr)
 }
 
+// maxHearings of a Port are more than a socket's buffer has packets for.
+const maxHearings = 64
+
 // Router runs one vrrp.Machine against a LAN.
 type Router struct {
 	config  vrrp.Config
@@ -194,18 +197,32 @@ func (r *Router) detach() {
 // catchUp takes the packets that wait already, at most one buffer full: who has
 // spoken in time is heard in time. A Backup takes over for want of packets, so it
 // looks for those, too, that nobody has read, as after it was frozen.
+// In a flood that may be many; it ends when the Active was heard.
 func (r *Router) catchUp() {
-	if r.machine.Status().State == vrrp.Backup {
-		r.port.Hear()
+	for range maxHearings {
+		backup := r.machine.Status().State == vrrp.Backup
+		if backup {
+			r.port.Hear()
+		}
+		if !r.receivePending() || !backup || r.machine.Deadline().After(time.Now()) {
+			return
+		}
 	}
+}
+
+// receivePending takes the packets that wait already, at most one buffer full, and
+// tells whether there were some.
+func (r *Router) receivePending() (some bool) {
 	for range cap(r.packets) {
 		select {
 		case p := <-r.packets:
 			r.receive(p)
+			some = true
 		default:
-			return
+			return some
 		}
 	}
+	return some
 }
 
 // step gives ev to the machine, performs what it answers, and tells the world
