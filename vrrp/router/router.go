@@ -194,17 +194,18 @@ func (r *Router) detach() {
 	r.port, r.packets = nil, nil
 }
 
-// catchUp takes the packets that wait already, at most one buffer full: who has
-// spoken in time is heard in time. A Backup takes over for want of packets, so it
-// looks for those, too, that nobody has read, as after it was frozen.
-// In a flood that may be many; it ends when the Active was heard.
+// catchUp takes the packets that wait already: who has spoken in time is heard in
+// time. A Backup takes over for want of packets, so it looks for those, too, that
+// nobody has read, as after it was frozen. In a flood that may be many; it ends
+// when the Active was heard.
 func (r *Router) catchUp() {
+	r.receivePending()
 	for range maxHearings {
-		backup := r.machine.Status().State == vrrp.Backup
-		if backup {
-			r.port.Hear()
+		if r.machine.Status().State != vrrp.Backup || r.machine.Deadline().After(time.Now()) {
+			return
 		}
-		if !r.receivePending() || !backup || r.machine.Deadline().After(time.Now()) {
+		r.port.Hear()
+		if !r.receivePending() {
 			return
 		}
 	}
