@@ -83,7 +83,7 @@ type cost struct {
 
 // costs looks at both nodes for a while.
 func (p *pair) costs() (both [2]cost) {
-	const settled, measured = 5 * time.Second, 10 * time.Second
+	const settled, measured = 5 * time.Second, 30 * time.Second
 	p.pause(settled)
 	spent := func(d daemon) time.Duration {
 		t, err := d.processes().CPU()
