@@ -22,8 +22,13 @@ func fits(priority uint8) vrrp.Advertisement {
 
 // inject puts adv on the LAN as if it came from src.
 func inject(lan *vrrptest.LAN, src netip.Addr, adv vrrp.Advertisement) {
-	lan.Inject(vrrp.Packet{Src: src, Dst: vrrp.GroupIPv4, TTL: vrrp.TTL, Payload: adv.AppendTo(nil, src, vrrp.GroupIPv4, vrrp.PseudoHeader)})
+	lan.Inject(packet(src, adv))
 	synctest.Wait()
+}
+
+// packet is what adv is in when src sends it.
+func packet(src netip.Addr, adv vrrp.Advertisement) vrrp.Packet {
+	return vrrp.Packet{Src: src, Dst: vrrp.GroupIPv4, TTL: vrrp.TTL, Payload: adv.AppendTo(nil, src, vrrp.GroupIPv4, vrrp.PseudoHeader)}
 }
 
 // current returns the alarms of n that are not over.
