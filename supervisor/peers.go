@@ -183,13 +183,12 @@ func lookupAddr(ctx context.Context, lookup lookup, family, name string) ([]neti
 // otherFamily is err, or that the name has addresses of the other family alone.
 func otherFamily(ctx context.Context, lookup lookup, family, name string, err error) error {
 	words := map[string]string{"ip4": "IPv4", "ip6": "IPv6"}
-	for other := range words {
-		if other == family {
-			continue
-		}
-		if addrs, oerr := lookup(ctx, other, name); oerr == nil && len(addrs) > 0 {
-			return fmt.Errorf("it has only %s addresses: %v, and the nodes speak to each other over %s", words[other], addrs, words[family])
-		}
+	other := "ip4"
+	if family == other {
+		other = "ip6"
+	}
+	if addrs, oerr := lookup(ctx, other, name); oerr == nil && len(addrs) > 0 {
+		return fmt.Errorf("it has only %s addresses: %v, and the nodes speak to each other over %s", words[other], addrs, words[family])
 	}
 	return err
 }

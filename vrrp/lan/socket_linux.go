@@ -52,7 +52,10 @@ func openHearing(name string, family, index int, header bool, own ...option) (*e
 			setsockopt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer),
 			setsockopts(fd, own))
 	})
-	return &ear{socket: s, batch: newBatch()}, err
+	if err != nil {
+		return nil, err
+	}
+	return &ear{socket: s, batch: newBatch()}, nil
 }
 
 // openSending opens a socket that sends whole packets by one interface. Of
