@@ -71,9 +71,9 @@ func (g *Guest) Nginx() PIDs { return g.processes(isAny) }
 // NginxMaster lists nginx's masters: one, or none after it was killed.
 func (g *Guest) NginxMaster() PIDs { return g.processes(isMaster) }
 
-func (g *Guest) processes(title func(string) bool) PIDs {
+func (g *Guest) processes(which func(pid int, title string) bool) PIDs {
 	g.lab.t.Helper()
-	found, err := pidsIn(g.pidNS, isNginx(title))
+	found, err := pidsIn(g.pidNS, isNginx(which))
 	if err != nil {
 		g.lab.t.Fatalf("list the processes of %s: %v", g.name, err)
 	}

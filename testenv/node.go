@@ -163,32 +163,45 @@ func (n *Node) NginxMaster() PIDs {
 	return n.processes(isMaster)
 }
 
-func isAny(string) bool          { return true }
-func isMaster(title string) bool { return strings.HasPrefix(title, "nginx: master process") }
+func isAny(int, string) bool              { return true }
+func isMaster(pid int, title string) bool { return titledMaster(title) && !isNamelessWorker(pid) }
+func titledMaster(title string) bool      { return strings.HasPrefix(title, "nginx: master process") }
+
+// isNamelessWorker tells whether pid is a copy of its parent, as a worker is that
+// has not come to name itself, and no program that was started.
+func isNamelessWorker(pid int) bool {
+	s, err := readStat(pid)
+	if err != nil || s.flags&pfForkNoExec == 0 {
+		return false
+	}
+	parent, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", s.parent))
+	return titledMaster(string(parent)) // a master that went to the background is none's
+}
 
 // NginxWorkers lists nginx's workers, those that are shutting down included.
 func (n *Node) NginxWorkers() PIDs {
 	n.lab.t.Helper()
-	return n.processes(func(title string) bool { return strings.HasPrefix(title, "nginx: worker process") })
+	return n.processes(func(_ int, title string) bool { return strings.HasPrefix(title, "nginx: worker process") })
 }
 
-// processes lists the node's nginx processes by what they call themselves.
-func (n *Node) processes(title func(string) bool) PIDs {
+// processes lists those of the node's nginx processes that which chooses by their
+// ids and by what they call themselves.
+func (n *Node) processes(which func(pid int, title string) bool) PIDs {
 	n.lab.t.Helper()
-	found, err := n.machine.pids(isNginx(title))
+	found, err := n.machine.pids(isNginx(which))
 	if err != nil {
 		n.lab.t.Fatalf("list the processes of node %s: %v", n.host.name, err)
 	}
 	return found
 }
 
-// isNginx tells nginx's processes by what they call themselves.
-func isNginx(title func(string) bool) func(pid int) bool {
+// isNginx tells those of nginx's processes that which chooses.
+func isNginx(which func(pid int, title string) bool) func(pid int) bool {
 	return func(pid int) bool {
 		// A process that has just ended reads as empty.
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		return string(name) == "nginx\n" && len(command) > 0 && title(string(command))
+		return string(name) == "nginx\n" && len(command) > 0 && which(pid, string(command))
 	}
 }
 

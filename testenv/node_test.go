@@ -78,6 +78,25 @@ func TestNodeShowsAndLosesItsProcesses(t *testing.T) {
 	}
 }
 
+// A worker is called as its master until it has come to name itself.
+func TestNewWorkerIsNoMaster(t *testing.T) {
+	useStandIn(t)
+	lab := New(t)
+	n := lab.StartNode(lab.Host("a"), Node{})
+	awaitNginx(t, n, 1, 2)
+	master := n.NginxMaster()
+	for range 20 {
+		if err := n.NginxWorkers().Signal(unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for len(n.NginxWorkers()) < 2 {
+			if diff := cmp.Diff(master, n.NginxMaster()); diff != "" {
+				t.Fatalf("the masters (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
 func TestKilledNodeUnderInitStartsAgainBesideItsNginx(t *testing.T) {
 	useStandIn(t)
 	lab := New(t)

@@ -19,8 +19,13 @@ const clockTick = 10 * time.Millisecond
 type processStat struct {
 	state    byte
 	parent   int
+	flags    uint64        // PF_*
 	children time.Duration // processor time of those waited for
 }
+
+// pfForkNoExec is the kernel's PF_FORKNOEXEC: the process is a copy of another and
+// runs the same program.
+const pfForkNoExec = 0x40
 
 func readStat(pid int) (s processStat, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -39,6 +44,9 @@ func parseStat(line string) (s processStat, err error) {
 	}
 	s.state = fields[0][0]
 	if s.parent, err = strconv.Atoi(fields[1]); err != nil {
+		return s, fmt.Errorf("/proc/PID/stat: %q: %w", line, err)
+	}
+	if s.flags, err = strconv.ParseUint(fields[6], 10, 64); err != nil {
 		return s, fmt.Errorf("/proc/PID/stat: %q: %w", line, err)
 	}
 	for _, f := range fields[13:15] { // cutime, cstime

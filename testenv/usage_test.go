@@ -12,13 +12,13 @@ import (
 )
 
 func TestParseStat(t *testing.T) {
-	const rest = " 42 42 0 -1 0 0 0 0 0 3 4 5 6 20 0"
+	const rest = " 42 42 0 -1 64 0 0 0 0 3 4 5 6 20 0"
 	for _, c := range []struct {
 		line string
 		want processStat // zero: an error
 	}{
-		{"42 (nginx) S 7" + rest, processStat{'S', 7, 110 * time.Millisecond}},
-		{"42 (a) S 1 (b) Z 9" + rest, processStat{'Z', 9, 110 * time.Millisecond}}, // the name is "a) S 1 (b"
+		{"42 (nginx) S 7" + rest, processStat{'S', 7, 64, 110 * time.Millisecond}},
+		{"42 (a) S 1 (b) Z 9" + rest, processStat{'Z', 9, 64, 110 * time.Millisecond}}, // the name is "a) S 1 (b"
 		{"", processStat{}},
 		{"42 (nginx) S 7 42 42", processStat{}},
 		{"42 (nginx) S x" + rest, processStat{}},
