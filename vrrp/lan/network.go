@@ -48,7 +48,7 @@ func (n *Network) Watch(s Spec, k Sink) (stop func(), err error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
-	w := &watcher{spec: s, sink: k.withDefaults(), log: s.logger().With("vrid", s.VRID)}
+	w := &watcher{spec: s, sink: k.withDefaults(), log: s.logger()}
 	n.mu.Lock()
 	n.watchers = append(n.watchers, w)
 	n.mu.Unlock()

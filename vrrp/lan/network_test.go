@@ -69,6 +69,25 @@ func TestPortOfAStoppedWatcherIsClosed(t *testing.T) {
 	}
 }
 
+// TestClosedPortIsLeftInPeace: its receiver has ended, and takes its faces with it.
+func TestClosedPortIsLeftInPeace(t *testing.T) {
+	_, h := solo(t)
+	s := spec(vip, "2001:db8::100/128")
+	s.VirtualMAC = true
+	w := watch(t, h, s)
+	other := newWatched(t, w.network, second(), func(event) {})
+	p := w.port()
+	other.port()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.Links()[0].PortDown()
+	other.first("no carrier")
+	if n := len(w.events); n > 0 {
+		t.Errorf("after it was closed its watcher was told %d things, the first: %q", n, <-w.events)
+	}
+}
+
 func TestNetworkMayRunAgain(t *testing.T) {
 	_, h := solo(t)
 	w := watch(t, h, spec(vip))

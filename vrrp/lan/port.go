@@ -44,7 +44,7 @@ type Port struct {
 // is one of the virtual addresses and carries our tag.
 // missing is told when addresses that it has installed are not there any more.
 func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
-	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), log: s.logger().With("vrid", s.VRID), pool: &n.pool, missing: missing}
+	p := &Port{place: at, vrid: s.VRID, lease: s.lease(), log: s.logger(), pool: &n.pool, missing: missing}
 	l := n.table.links[at.index]
 	p.mac.Store(&l.mac)
 	err := p.join(n.log, s)
@@ -71,7 +71,7 @@ func (n *Network) open(s Spec, at place, missing func()) (*Port, error) {
 		if err := p.requests.remove(a.index, a.local); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
-		s.logger().Info("leftover address removed", "iface", at.name, "vrid", s.VRID, "address", a.local)
+		p.log.Info("leftover address removed", "iface", at.name, "address", a.local)
 	}
 	return p, nil
 }

@@ -33,7 +33,8 @@ type Spec struct {
 	// VirtualMAC has the addresses at the virtual router's own MAC address, on a
 	// macvlan interface that is made for it, instead of the interface's.
 	VirtualMAC bool
-	// Logger is told what degrades and what was cleaned up; nil discards.
+	// Logger is told what degrades and what was cleaned up, and names the virtual
+	// router itself; nil discards.
 	Logger *slog.Logger
 }
 

@@ -17,7 +17,7 @@ const reopenAfter = 5 * time.Second
 // time, and must not block. Up and Down are needed, the others may be nil.
 type Sink struct {
 	// Up hands over a Port as soon as the interface can be used. Its receiver
-	// owns it and closes it.
+	// owns it and closes it; where it does so before Down it is told no more.
 	Up func(*Port)
 	// Down says why there is no Port (any more): the one handed over by Up
 	// must be given up. It is called at the start too, when there is none at
@@ -122,6 +122,9 @@ func (w *watcher) relisted(n *Network) {
 // settle compares the place that there is with the one that is used.
 func (w *watcher) settle(n *Network) {
 	w.settled = true
+	if w.port != nil && w.port.closed.Load() {
+		return // its receiver wants no other: its faces go, and that is no loss
+	}
 	if w.flaps.over(time.Now()) {
 		w.tell(func() { w.sink.Steady(time.Time{}) })
 	}
