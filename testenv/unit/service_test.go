@@ -118,6 +118,12 @@ func TestService(t *testing.T) {
 	if left := h.Nginx(); len(left) > 0 || h.property("Result") != "success" {
 		t.Errorf("after the stop there are %v; result %s", left, h.property("Result"))
 	}
+	// Nothing that it wants is kept from it.
+	for _, line := range strings.Split(h.run(`journalctl --no-pager --output cat --unit ngha | grep -E '"level":"(WARN|ERROR)"'`), "\n") {
+		if !strings.Contains(line, "configuration not applied") && !strings.Contains(line, "nginx's workers crashed") {
+			t.Errorf("it complains: %s", line)
+		}
+	}
 }
 
 // A stop that ngha does not heed is one of nginx as well.
