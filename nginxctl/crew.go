@@ -2,6 +2,7 @@ package nginxctl
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -182,6 +183,12 @@ func (c *crew) report() Crew {
 		r.Lingering = append(r.Lingering, Cohort{o.load, len(o.procs), o.since})
 	}
 	return r
+}
+
+// tellsOf reports whether words are about the end of one of procs.
+func tellsOf(words string, procs []Process) bool {
+	m := workerExit.FindStringSubmatch(words)
+	return m != nil && slices.ContainsFunc(procs, func(p Process) bool { return strconv.Itoa(p.PID) == m[1] })
 }
 
 // lastCrash is the last that a log tells of the end of a worker which was not

@@ -137,19 +137,22 @@ func TestReuseportFollowsTheNumberOfWorkers(t *testing.T) {
 	count := func() int {
 		return len(slices.DeleteFunc(holds(g.custody), func(s string) bool { return s != address }))
 	}
-	for _, workers := range []int{2, 4, 2} {
-		g.reload(t, config(workers))
-		want := workers
+	for _, n := range []int{2, 4, 2} {
+		g.reload(t, config(n))
+		want := n
 		if filtered() {
 			want = 2
 		}
 		if got := count(); got != want {
-			t.Errorf("%d workers: %d sockets in custody, want %d", workers, got, want)
+			t.Errorf("%d workers: %d sockets in custody, want %d", n, got, want)
 		}
+		nginxtest.Eventually(t, "the old workers' sockets to be closed", func() bool {
+			return !slices.ContainsFunc(workers(t, g.master), Process.ShuttingDown)
+		})
 		// A socket that nobody serves would keep its share of these waiting.
 		for range 40 {
 			if err := ask("tcp", address); err != nil {
-				t.Errorf("%d workers: %v", workers, err)
+				t.Errorf("%d workers: %v", n, err)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package nginxctl
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -98,36 +99,55 @@ func (l logMarks) faults(pid int) []string {
 func (l logMarks) text() string {
 	var b strings.Builder
 	for _, f := range l.files {
-		b.WriteString(f.read())
+		text, _ := f.read()
+		b.WriteString(text)
 	}
 	return b.String()
 }
 
-// maxReason is how much of a log is read.
+// take is text, and puts the mark behind it.
+func (l *logMarks) take() string {
+	var b strings.Builder
+	for i, f := range l.files {
+		var text string
+		text, l.files[i].from = f.read()
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// maxReason is how much of a log is read: the last of it.
 const maxReason = 1 << 20
 
-func (f logMark) read() string {
+// read returns the whole lines since the mark, and where they end.
+func (f logMark) read() (text string, end int64) {
 	file, err := os.Open(f.open)
 	if err != nil {
-		return ""
+		return "", f.from
 	}
 	defer file.Close()
+	fi, err := file.Stat()
+	if err != nil {
+		return "", f.from
+	}
 	from := f.from
-	if fi, err := file.Stat(); err == nil && fi.Size() < from {
+	if fi.Size() < from {
 		from = 0 // it was truncated, or is another by now
 	}
+	from = max(from, fi.Size()-maxReason)
 	b, err := io.ReadAll(io.NewSectionReader(file, from, maxReason))
 	if err != nil {
-		return ""
+		return "", f.from
 	}
-	return string(b)
+	b = b[:bytes.LastIndexByte(b, '\n')+1]
+	return string(b), from + int64(len(b))
 }
 
 var (
 	// 2026/11/23 06:00:00 [emerg] 4711#4711: *7 bind() to ... failed
 	logLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(emerg|alert|crit)\] (\d+)#\d+: (.*?)\s*$`)
 	// [alert] worker process 4712 exited on signal 9
-	workerExit = regexp.MustCompile(`^\[alert\] worker process \d+ exited `)
+	workerExit = regexp.MustCompile(`^\[alert\] worker process (\d+) exited `)
 	// nginx: [emerg] bind() to ... failed
 	stderrLine = regexp.MustCompile(`^nginx: (\[(?:emerg|alert|crit)\] .*?|invalid option.*?)\s*$`)
 )

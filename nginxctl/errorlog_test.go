@@ -1,6 +1,7 @@
 package nginxctl
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,5 +63,43 @@ func TestReasonSaysWhereToLookWhenThereIsNone(t *testing.T) {
 	got := markLogs([]string{log}, null).reason(7)
 	if want := "the reason is in " + log + " or nginx's standard error"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
+	}
+}
+
+func TestTakenIsWhatWasNotTakenBefore(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "error.log")
+	add := func(text string) {
+		t.Helper()
+		f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = f.WriteString(text)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("before\n")
+	var l logMarks
+	l.mark(log, log)
+	flood := strings.Repeat("[error] no such file\n", maxReason/10)
+	for _, step := range []struct{ what, added, want string }{
+		{"nothing", "", ""},
+		{"a line", "one\n", "one\n"},
+		{"nothing more", "", ""},
+		{"the beginning of a line", "two", ""},
+		{"the rest of it", "\nthree\n", "two\nthree\n"},
+		{"more than is read", flood + "four\n", flood[len(flood)-maxReason+len("four\n"):] + "four\n"},
+		{"a line after it", "five\n", "five\n"},
+	} {
+		add(step.added)
+		if got := l.take(); got != step.want {
+			t.Errorf("%s: took %d characters, want %d: %.80q", step.what, len(got), len(step.want), got)
+		}
+	}
+	if err := os.WriteFile(log, []byte("six\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.take(); got != "six\n" {
+		t.Errorf("of a log that was truncated: %q", got)
 	}
 }

@@ -141,7 +141,8 @@ func (f *follower) look(ctx context.Context) (soon bool) {
 	if f.closed {
 		return false
 	}
-	if len(f.crew.observe(s.children, s.now, now)) > 0 {
+	// A worker's end may be in the log before it is seen.
+	if crashed := f.crew.observe(s.children, s.now, now); len(crashed) > 0 && !tellsOf(f.crash, crashed) {
 		f.puzzled, f.crash = true, ""
 	}
 	missing := len(f.crew.serving) < f.crew.full
@@ -172,9 +173,8 @@ func (f *follower) beat(stopped, busy bool, now time.Time) {
 // explain looks in nginx's log for what it says of the last crash, which may
 // come a moment after it.
 func (f *follower) explain() {
-	if words := lastCrash(f.log.text()); words != "" {
+	if words := lastCrash(f.log.take()); words != "" {
 		f.crash, f.puzzled = words, false
-		f.log = markLiveLog(f.m.pid)
 	}
 }
 

@@ -78,6 +78,9 @@ func Clear(ctx context.Context, procs []Process) (draining []Process, err error)
 // retire kills the masters of procs and tells the workers to quit, which it
 // returns.
 func retire(ctx context.Context, procs []Process) (workers []Process, err error) {
+	if procs, err = renewed(procs); err != nil {
+		return nil, fmt.Errorf("end an old nginx: %w", err)
+	}
 	masters, workers := split(procs)
 	if err := signalAll(masters, unix.SIGKILL); err != nil {
 		return nil, fmt.Errorf("end an old nginx: %w", err)
@@ -101,6 +104,22 @@ func retire(ctx context.Context, procs []Process) (workers []Process, err error)
 		return nil, fmt.Errorf("end old workers: %w", err)
 	}
 	return workers, nil
+}
+
+// renewed are procs as they are now, without those that have ended. What was a
+// worker without a title may serve by now.
+func renewed(procs []Process) (living []Process, err error) {
+	for _, p := range procs {
+		now, err := readProcess(p.PID)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !now.same(p) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		living = append(living, now)
+	}
+	return living, nil
 }
 
 func split(procs []Process) (masters, others []Process) {

@@ -17,7 +17,7 @@ import (
 
 func TestNginxStartsAnswersAndStops(t *testing.T) {
 	s, m := startSite(t, nginxtest.Config{Workers: 3})
-	if got := workers(t, m); len(got) == 0 || !got[0].IsWorker() || got[0].ShuttingDown() {
+	if got := workers(t, m); !anyWorker(got) {
 		t.Errorf("workers: %v", got)
 	}
 	if _, err := mustProbe(t, s.StatusURL()).Check(testContext(t)); err != nil {
@@ -189,7 +189,7 @@ func TestReadyEndsWithItsContext(t *testing.T) {
 }
 
 func TestEndAfterReadyIsReportedWithItsCode(t *testing.T) {
-	f := nginxtest.NewFake(t, nginxtest.Behaviour{ExitAfter: 50 * time.Millisecond, ExitCode: 7})
+	f := nginxtest.NewFake(t, nginxtest.Behaviour{ExitAfter: 2 * time.Second, ExitCode: 7})
 	n, _ := testNginx(t, f.Command())
 	m := start(t, n)
 	if err := m.Ready(testContext(t)); err != nil {
