@@ -211,7 +211,7 @@ func (r *run) get() error {
 
 // body is what nginx answers.
 func (r *run) body() (string, error) {
-	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + r.listen + "/")
 	if err != nil {
 		return "", err

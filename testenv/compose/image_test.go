@@ -103,13 +103,16 @@ func TestImageServesWithoutAnythingElse(t *testing.T) {
 			}
 			return nil
 		})
-		stdout, stderr := c.Logs()
-		if !strings.Contains(stdout, `"GET / HTTP/1.1" 200`) {
-			t.Errorf("no access log on stdout: %s", stdout)
-		}
-		if !strings.Contains(stderr, "[notice]") || !strings.Contains(stderr, `"msg":"nginx started"`) {
-			t.Errorf("no error log, or not ngha's own, on stderr: %s", stderr)
-		}
+		lab.Await("the logs", awaitLimit, func() error {
+			stdout, stderr := c.Logs()
+			if !strings.Contains(stdout, `"GET / HTTP/1.1" 200`) {
+				return fmt.Errorf("no access log on stdout: %s", stdout)
+			}
+			if !strings.Contains(stderr, "[notice]") || !strings.Contains(stderr, `"msg":"nginx started"`) {
+				return fmt.Errorf("no error log, or not ngha's own, on stderr: %s", stderr)
+			}
+			return nil
+		})
 		// Process 1 is ngha's, and what serves is not root's and has no privilege.
 		if out, err := c.Exec("sh", "-c", "readlink /proc/1/exe; for p in /proc/[0-9]*; do if grep -q '^nginx: worker' $p/cmdline; then grep -E '^(Uid|CapEff)' $p/status; fi; done"); err != nil ||
 			!strings.HasPrefix(out, "/usr/local/bin/ngha\nUid:\t101\t101\t101\t101\nCapEff:\t0000000000000000\n") {

@@ -347,7 +347,7 @@ func TestOneWayLossHeals(t *testing.T) {
 func TestLossyNetworkEndsWithOneHolder(t *testing.T) {
 	t.Parallel()
 	const advertisements = 80
-	s := newSite(t, testenv.Node{Interval: 100 * time.Millisecond}, testenv.Node{})
+	s := newSite(t, testenv.Node{Interval: 100 * time.Millisecond, Config: "realtime: true"}, testenv.Node{Config: "realtime: true"})
 	_, leftBefore := s.a.moved(t)
 	s.alone("a third of all packets is lost", func() {
 		s.lan.Lose(s.a.Host(), s.b.Host(), 30)

@@ -83,7 +83,7 @@ func (s *site) replaced(m *member, orphans testenv.PIDs) {
 // It removes the leftover address, and claims nothing.
 func TestNghaKilledAndStartedAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newLAN(t, time.Second) // a lease of 3 s
+	s := newLAN(t, 2*time.Second) // a lease of 6 s
 	s.start(s.host(), testenv.Node{UnderInit: true, Priority: 100})
 	s.settlesOn(s.a)
 	s.start(s.host(), testenv.Node{Priority: 200, Failback: "never"})

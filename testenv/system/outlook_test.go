@@ -112,7 +112,7 @@ func (j journal) awaitLast(s *site, event string) {
 
 func TestHooksFollowTheState(t *testing.T) {
 	t.Parallel()
-	s := newLAN(t, 0)
+	s := newLAN(t, time.Second) // of a state that does not last nobody may hear
 	onA, onB := newJournal(s, "a"), newJournal(s, "b")
 	s.start(s.host(), testenv.Node{Router: "name: web", Config: onA.config()})
 	onA.await(s, "a", "well backup", "well active", "fail active")

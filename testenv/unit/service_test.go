@@ -51,7 +51,7 @@ func TestService(t *testing.T) {
 	t.Parallel()
 	h := boot(t)
 	// ngha itself tells how long an end may take.
-	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=500ms\n")
+	h.write("/etc/systemd/system/ngha.service.d/stop.conf", "[Service]\nTimeoutStopSec=1s\n")
 	h.serve(everything)
 	if err := h.serves(); err != nil { // since it is up
 		t.Error(err)
@@ -63,7 +63,12 @@ func TestService(t *testing.T) {
 		}
 		return nil
 	})
-	h.run("test -e /run/active")
+	h.await("the hook", func() error {
+		if out, code := h.try("test -e /run/active"); code != 0 {
+			return fmt.Errorf("exit code %d: %s", code, out)
+		}
+		return nil
+	})
 	if out := h.run("systemctl show --value --property Result --property NRestarts ngha"); out != "success\n0" && out != "0\nsuccess" {
 		t.Errorf("result and restarts %q", out)
 	}
@@ -239,9 +244,12 @@ func TestBrokenConfigurationIsNotTriedAgain(t *testing.T) {
 	}
 	h.write("/etc/ngha/ngha.yaml", "")
 	h.run("systemctl start ngha")
-	if all := h.Nginx(); len(all) != 3 {
-		t.Errorf("there are %v of nginx, not all of one master", all)
-	}
+	h.await("all of nginx to be of one master", func() error {
+		if all := h.Nginx(); len(all) != 3 {
+			return fmt.Errorf("there are %v", all)
+		}
+		return nil
+	})
 
 	// The journal is a socket, which nginx cannot open.
 	h.write("/etc/nginx/conf.d/journal.conf", "access_log /dev/stdout;\n")
