@@ -1,6 +1,7 @@
 package system_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -116,10 +117,13 @@ func TestPeersOverIPv6(t *testing.T) {
 			s.settlesOn(m)
 			s.start(b, testenv.Node{Peers: []string{ofA}})
 			s.b.AwaitHealth("healthy")
-			status := s.b.AwaitState("backup")
-			if got := status.VirtualRouters[0].Active.Address.String(); got != ofA {
-				t.Errorf("b follows %s, want %s", got, ofA)
-			}
+			s.b.AwaitState("backup")
+			s.b.AwaitStatus("a follower of "+ofA, func(now testenv.Status) error {
+				if active := now.VirtualRouters[0].Active; active == nil || active.Address.String() != ofA {
+					return fmt.Errorf("it follows %+v", active)
+				}
+				return nil
+			})
 			s.watch(s.vips...)
 			s.remains(s.a, 3)
 			s.owners.during("a hands over", s.interval, func() {
