@@ -97,12 +97,8 @@ func (l logMarks) faults(pid int) []string {
 
 // text is what was written since the mark.
 func (l logMarks) text() string {
-	var b strings.Builder
-	for _, f := range l.files {
-		text, _ := f.read()
-		b.WriteString(text)
-	}
-	return b.String()
+	l.files = slices.Clone(l.files)
+	return l.take()
 }
 
 // take is text, and puts the mark behind it.

@@ -142,19 +142,16 @@ func awaitClosed(ctx context.Context, procs []Process) (draining, hung []Process
 	defer tick.Stop()
 	since := make(map[int]time.Time) // when a process was first seen shutting down
 	for {
+		living, err := renewed(procs)
+		if err != nil {
+			return nil, nil, err
+		}
 		draining, hung = nil, nil
-		for _, p := range procs {
-			now, err := readProcess(p.PID)
-			if errors.Is(err, fs.ErrNotExist) || err == nil && !now.same(p) {
-				continue
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			if now.ShuttingDown() && hasClosed(now, since) {
-				draining = append(draining, now)
+		for _, p := range living {
+			if p.ShuttingDown() && hasClosed(p, since) {
+				draining = append(draining, p)
 			} else {
-				hung = append(hung, now)
+				hung = append(hung, p)
 			}
 		}
 		if len(hung) == 0 {
