@@ -244,11 +244,11 @@ func (p *Port) Close() error {
 
 // setMAC is the Network's word that the interface has another hardware address.
 // Clients must learn it at once where it serves a virtual address.
-func (p *Port) setMAC(hardware mac, log *slog.Logger) {
+func (p *Port) setMAC(hardware mac) {
 	if old := p.mac.Swap(&hardware); *old == hardware || !p.held.Load() || p.faces != nil {
 		return
 	}
 	if err := p.Announce(); err != nil {
-		log.Warn("new hardware address not announced", "iface", p.name, "err", err)
+		p.log.Warn("new hardware address not announced", "iface", p.name, "err", err)
 	}
 }

@@ -140,7 +140,7 @@ func (w *watcher) settle(n *Network) {
 			reason = w.port.faces.missing(&n.table)
 		}
 		if reason == nil {
-			w.port.setMAC(n.table.links[at.index].mac, w.log)
+			w.port.setMAC(n.table.links[at.index].mac)
 			return
 		}
 		w.down(reason)
