@@ -65,10 +65,7 @@ func (s *Supervisor) tellManager(ctx context.Context) {
 		now := *s.herald.latest.Load()
 		sentence := s.sentence()
 		for _, m := range told.missing(now, s.endLimit()) {
-			if sentence != said {
-				m.messages = append(m.messages, notify.Status(sentence))
-			}
-			if !s.send(m.messages...) {
+			if !s.send(append(m.messages, notify.Status(sentence))...) {
 				break
 			}
 			told, said = m.told, sentence
