@@ -103,11 +103,17 @@ func (m *Machine) backupDeadline() time.Time {
 
 // wakeBackup starts to listen anew when nobody served the deadline in time:
 // what a living Active said meanwhile may wait unread. Once is enough: a node
-// that is always late has to take over from a dead one, too.
+// that is always late has to take over from a dead one, too. From one that has
+// asked to be relieved it does, unless others must have done so by now.
 func (m *Machine) wakeBackup(now time.Time) {
-	if d := m.listening(); !m.backup.anew && !d.IsZero() && now.Sub(d) > m.backup.adver {
+	b := &m.backup
+	tolerable := b.adver
+	if b.wait == waitReleased || b.wait == waitLastResort {
+		tolerable = ActiveDownInterval(m.cfg.Version, m.priority(), b.adver)
+	}
+	if d := m.listening(); !b.anew && !d.IsZero() && now.Sub(d) > tolerable {
 		m.listenAgain(now)
-		m.backup.anew = true
+		b.anew = true
 	}
 }
 

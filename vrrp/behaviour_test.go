@@ -81,6 +81,37 @@ func TestBackupThatIsAlwaysLateTakesOver(t *testing.T) {
 	b.wantState(vrrp.Active)
 }
 
+// An Active that has asked to be relieved does not wait for a whole
+// Active_Down_Interval because its successor was short of processor time.
+func TestBackupThatIsLateAfterAFarewellTakesOver(t *testing.T) {
+	for name, test := range map[string]struct {
+		said   uint8
+		late   time.Duration
+		takes  bool
+		reason string
+	}{
+		"released":    {0, 2 * time.Second, true, "peer 198.51.100.1 released (priority 0)"},
+		"last resort": {1, 2 * time.Second, true, "peer 198.51.100.1 is at last resort (priority 1)"},
+		// Another one must have taken over by then.
+		"far too late": {0, down + 1, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t).backup()
+			b.step(time.Second, heard(lower, test.said))
+			got := b.step(skew+test.late, vrrp.Timer{})
+			if !test.takes {
+				b.want(got)
+				b.wantDeadline(down)
+				return
+			}
+			b.wantState(vrrp.Active)
+			if reason := b.m.Status().Reason; reason != test.reason {
+				t.Errorf("reason %q, want %q", reason, test.reason)
+			}
+		})
+	}
+}
+
 func TestPendingListensAndItsTimeCounts(t *testing.T) {
 	b := newBench(t)
 	b.step(0, standing(vrrp.Pending))

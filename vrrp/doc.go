@@ -62,7 +62,9 @@
 //   - An Active that finds that its last advertisement left more than three
 //     intervals ago lets go before anything else: it was frozen, and others
 //     have taken over. A Backup that is woken an interval after its deadline
-//     listens anew, once, since what it missed is still to be read.
+//     listens anew, once, since what it missed is still to be read; after a
+//     Priority 0, or with an Active at last resort, only when it is woken an
+//     Active_Down_Interval late.
 //   - An Active that yields says so with one last advertisement, so that the
 //     winner learns of the contradiction and announces itself again.
 //   - A node that takes over from an Active that it hears installs the addresses
