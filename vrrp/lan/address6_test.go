@@ -48,14 +48,17 @@ func TestIPv6AddressIsInstalledWithALeaseAndWithoutDoubts(t *testing.T) {
 		}
 		return nil
 	})
+	unanswered := 0
 	for _, q := range probe.Stop() {
 		if late := q.At.Sub(installed); len(q.Answered) > 0 {
 			t.Logf("the first request that was answered left %v after the address was installed", late)
-			if late > 500*time.Millisecond {
-				t.Errorf("neighbours were answered %v late", late)
-			}
 			break
+		} else if late > 0 {
+			unanswered++
 		}
+	}
+	if unanswered > 20 { // the detection takes a second, which is 100 of them
+		t.Errorf("%d requests were not answered after the address was installed", unanswered)
 	}
 	want := life{Valid: 60, Preferred: 0}
 	if got := lifetime(t, h, vip6); got.Permanent || got.Preferred != 0 || got.Valid < 50 || got.Valid > 60 {

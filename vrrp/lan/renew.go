@@ -79,12 +79,12 @@ func (r *requests) renewNow() (failed []*Port, err error) {
 	defer r.mu.Unlock()
 	var due []dueLease
 	for _, w := range r.renewals.take() {
+		if !w.port.installed.Load() {
+			continue // it was released, or is to be installed anew
+		}
 		if time.Since(w.asked) > stale {
 			failed, err = append(failed, w.port), errors.New("it is too late")
 			continue
-		}
-		if !w.port.installed.Load() {
-			continue // it was released, or is to be installed anew
 		}
 		for _, m := range w.port.leases {
 			due = append(due, dueLease{w.port, m})
