@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -35,9 +36,12 @@ type parent struct {
 	requests *requests
 	sweeper  *sweeper
 
-	before, made devconf     // its settings as they were, and with faces of IPv4
-	set          atomic.Bool // they are made
-	arpFilter    bool        // all interfaces have one, which no setting of one undoes
+	all devconf // of all interfaces
+
+	mu           sync.Mutex   // guards the rest
+	before, made devconf      // its settings as they were, and with faces of IPv4
+	set          bool         // they are made
+	used         map[int]bool // by index, whether a face is in use or about to go
 }
 
 // faceMark begins the alias of a face. The parent's settings follow which are to
@@ -51,8 +55,11 @@ func openParent(l link, r *requests) (*parent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	p := &parent{link: l, handle: h, requests: r}
-	if err := p.look(); err != nil {
+	p := &parent{link: l, handle: h, requests: r, used: make(map[int]bool)}
+	if p.all, err = devconfOfAll(); err == nil {
+		err = p.look()
+	}
+	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("settings of %s: %w", l.name, err)
 	}
@@ -64,12 +71,9 @@ func openParent(l link, r *requests) (*parent, error) {
 }
 
 // look finds out which settings there were before the faces, those included that
-// a killed ngha left.
+// a killed ngha left. The caller has the lock, or p alone.
 func (p *parent) look() error {
-	all, err := devconfOfAll()
-	if err != nil {
-		return err
-	}
+	var err error
 	if p.before, err = p.requests.devconf(p.index); err != nil {
 		return err
 	}
@@ -78,14 +82,25 @@ func (p *parent) look() error {
 		return err
 	}
 	for _, l := range left {
-		p.set.Store(true) // by a run that was killed, or runs beside this one
+		p.set = true // by a run that was killed, or runs beside this one
 		note := strings.TrimPrefix(l.Attrs().Alias, faceMark)
 		if p.before, err = parseDevconf(note); err != nil {
 			return fmt.Errorf("alias of %s, %q: %w", l.Attrs().Name, l.Attrs().Alias, err)
 		}
 	}
-	p.made, p.arpFilter = p.before.forFace(all), all.arpFilter != 0
+	p.made = p.before.forFace(p.all)
 	return nil
+}
+
+// lookAgain looks again if the settings are nobody's concern: they were restored
+// with the last face, and may have been changed since.
+func (p *parent) lookAgain() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.set || len(p.used) > 0 {
+		return nil
+	}
+	return p.look()
 }
 
 // faces are those that p has, whoever made them.
@@ -106,19 +121,60 @@ func (p *parent) others(group uint32) (bool, error) {
 	return slices.ContainsFunc(all, func(l netlink.Link) bool { return l.Attrs().Group == group && !isFace(l) }), err
 }
 
-// close restores the settings, unless another ngha has faces here. It is no error
-// when the interface is gone.
+// close is for a parent of which no face is left.
 func (p *parent) close() error {
-	defer p.handle.Close()
-	err := p.sweeper.close()
-	left, ferr := p.faces()
-	if err = errors.Join(err, ferr); err == nil && len(left) == 0 && p.set.Load() {
+	p.handle.Close()
+	return p.sweeper.close()
+}
+
+// use makes the settings for a face that has its mark.
+func (p *parent) use(f *face) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used[f.index] = true
+	if f.ipv6 {
+		return nil
+	}
+	p.set = true
+	for index, name := range map[int]string{f.index: f.link.Attrs().Name, p.index: p.name} {
+		if err := p.requests.setDevconf(index, p.made); err != nil {
+			return fmt.Errorf("set %s of %s: %w", p.made, name, err)
+		}
+	}
+	return nil
+}
+
+// spare says that a face is about to go. The settings are restored before the last
+// one does, whoever made it: they never differ without a mark that tells a later
+// run what they were. It is no error when the interface is gone.
+func (p *parent) spare(index int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used[index] = false
+	if !p.set || slices.Contains(slices.Collect(maps.Values(p.used)), true) {
+		return nil
+	}
+	all, err := p.faces()
+	if err == nil {
+		for _, l := range all {
+			if _, ours := p.used[l.Attrs().Index]; !ours {
+				return nil // of an ngha beside this one, or that was killed
+			}
+		}
+		p.set = false
 		err = p.requests.restoreDevconf(p.index, p.before, p.made)
 	}
 	if err != nil {
 		return fmt.Errorf("restore the settings of %s: %w", p.name, err)
 	}
 	return nil
+}
+
+// gone says that a face is.
+func (p *parent) gone(index int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.used, index)
 }
 
 // face is the macvlan interface by which a virtual router has its virtual MAC
@@ -130,8 +186,7 @@ type face struct {
 	ipv6     bool
 	hardware mac
 	link     netlink.Link
-	handle   *netlink.Handle
-	sweeper  *sweeper
+	parent   *parent
 	log      *slog.Logger
 
 	shown atomic.Bool
@@ -150,7 +205,10 @@ func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	wrap := func(err error) error {
 		return fmt.Errorf("give %s the virtual MAC address %v: %w", p.name, net.HardwareAddr(hardware[:]), err)
 	}
-	if p.arpFilter && !ipv6 {
+	if err := p.lookAgain(); err != nil {
+		return nil, wrap(err)
+	}
+	if p.all.arpFilter != 0 && !ipv6 {
 		return nil, wrap(errors.New("net.ipv4.conf.all.arp_filter is on, so that nobody would get an answer: set it to 0"))
 	}
 	name := faceName(hardware, p.index)
@@ -168,7 +226,7 @@ func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	if err != nil {
 		return nil, wrap(fmt.Errorf("find %s: %w", name, err))
 	}
-	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, handle: p.handle, sweeper: p.sweeper, log: log}
+	f := &face{index: l.Attrs().Index, ipv6: ipv6, hardware: hardware, link: l, parent: p, log: log}
 	if err := p.furnish(f); err != nil {
 		return nil, errors.Join(wrap(err), f.close())
 	}
@@ -182,7 +240,8 @@ func (p *parent) clear(name string) error {
 		return nil
 	}
 	if err == nil && isFace(l) {
-		err = p.handle.LinkDel(l)
+		err = errors.Join(p.spare(l.Attrs().Index), p.handle.LinkDel(l))
+		p.gone(l.Attrs().Index)
 	}
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", name, err)
@@ -194,7 +253,7 @@ func (p *parent) clear(name string) error {
 // other.
 func (p *parent) furnish(f *face) error {
 	name := f.link.Attrs().Name
-	if err := f.handle.LinkSetAlias(f.link, faceMark+p.before.String()); err != nil {
+	if err := p.handle.LinkSetAlias(f.link, faceMark+p.before.String()); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
 	// It has the addresses that it is given, and no others. Of what routers
@@ -202,19 +261,10 @@ func (p *parent) furnish(f *face) error {
 	if err := noRouterAdvertisements(name); err != nil {
 		f.log.Warn("an interface may take addresses from router advertisements, as it must not", "iface", name, "err", err)
 	}
-	if err := f.handle.LinkSetIP6AddrGenMode(f.link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
+	if err := p.handle.LinkSetIP6AddrGenMode(f.link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
 		return fmt.Errorf("keep %s from IPv6 addresses of its own: %w", name, err)
 	}
-	if f.ipv6 {
-		return nil
-	}
-	p.set.Store(true)
-	for index, of := range map[int]string{f.index: name, p.index: p.name} {
-		if err := p.requests.setDevconf(index, p.made); err != nil {
-			return fmt.Errorf("set %s of %s: %w", p.made, of, err)
-		}
-	}
-	return nil
+	return p.use(f)
 }
 
 // noRouterAdvertisements keeps an interface of the calling thread's namespace from
@@ -234,8 +284,11 @@ func noRouterAdvertisements(name string) error {
 // close deletes the face, and the addresses with it. It is no error when it is
 // gone.
 func (f *face) close() error {
-	if err := <-f.sweeper.remove(f); err != nil {
-		return fmt.Errorf("delete %s: %w", f.link.Attrs().Name, err)
+	restored := f.parent.spare(f.index)
+	err := <-f.parent.sweeper.remove(f)
+	f.parent.gone(f.index)
+	if err != nil {
+		err = fmt.Errorf("delete %s: %w", f.link.Attrs().Name, err)
 	}
-	return nil
+	return errors.Join(restored, err)
 }

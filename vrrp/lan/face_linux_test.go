@@ -170,16 +170,40 @@ func TestFaceSetsAndRestoresWhatItsParentNeeds(t *testing.T) {
 	for _, name := range []string{"eth0", a.link.Attrs().Name, b.link.Attrs().Name} {
 		l.want(name, l.confs(name), made)
 	}
-	l.close(a, b, six)
-	l.want("without faces", l.confs("eth0"), made)
-	l.close(p)
-	l.want("at the end", l.confs("eth0"), before)
+	l.close(a, b)
+	l.want("with one that is left", l.confs("eth0"), made)
+	l.close(six)
+	l.want("without faces", l.confs("eth0"), before)
 
-	p = l.parent()
+	l.set("eth0", "rp_filter", "2") // by the administrator
+	a = l.open(p, false, 7)
+	l.close(a)
+	l.want("after somebody changed one without faces", l.confs("eth0"), "arp_ignore=0 arp_announce=0 rp_filter=2 arp_filter=1")
 	a = l.open(p, false, 7)
 	l.set("eth0", "rp_filter", "0") // by the administrator
 	l.close(a, p)
-	l.want("after somebody changed one", l.confs("eth0"), "arp_ignore=0 arp_announce=0 rp_filter=0 arp_filter=1")
+	l.want("after somebody changed one with a face", l.confs("eth0"), "arp_ignore=0 arp_announce=0 rp_filter=0 arp_filter=1")
+}
+
+// Whoever is killed in between leaves a face by which the next run can restore
+// them.
+func TestSettingsAreRestoredBeforeTheLastFaceGoes(t *testing.T) {
+	l := newLodging(t)
+	before := l.confs("eth0")
+	p := l.parent()
+	for _, last := range []bool{false, true} { // IPv6's and IPv4's
+		faces := []*face{l.open(p, !last, 7), l.open(p, last, 7)}
+		made := l.confs("eth0")
+		l.close(faces[0])
+		l.want("settings with one face left", l.confs("eth0"), made)
+		if err := p.spare(faces[1].index); err != nil {
+			t.Fatal(err)
+		}
+		l.want("settings before the last one goes", l.confs("eth0"), before)
+		l.want("faces", len(l.macvlans()), 1)
+		l.close(faces[1])
+	}
+	l.close(p)
 }
 
 func TestFaceHeedsTheSettingsOfAllInterfaces(t *testing.T) {

@@ -159,7 +159,7 @@ func (f *face) show() error {
 	f.shown.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.handle.LinkSetUp(f.link); err != nil {
+	if err := f.parent.handle.LinkSetUp(f.link); err != nil {
 		return fmt.Errorf("set %s up: %w", f.link.Attrs().Name, err)
 	}
 	return nil
@@ -168,7 +168,7 @@ func (f *face) show() error {
 // hide ends that, in a moment.
 func (f *face) hide() {
 	f.shown.Store(false)
-	f.sweeper.hide(f)
+	f.parent.sweeper.hide(f)
 }
 
 // down sets the face down if it is still to be so. It is no error when it is gone.
@@ -178,7 +178,7 @@ func (f *face) down() {
 	if f.shown.Load() {
 		return
 	}
-	if err := ignoreGone(f.sweeper.requests.do(setDown(f.index))); err != nil {
+	if err := ignoreGone(f.parent.sweeper.requests.do(setDown(f.index))); err != nil {
 		f.log.Warn("interface not set down", "iface", f.link.Attrs().Name, "err", err)
 	}
 }
