@@ -71,6 +71,8 @@ type Reign struct {
 	// Announced tells, for each address, how long after First it was announced
 	// for the first time; an address that was not is missing.
 	Announced map[netip.Addr]time.Duration
+	atOnce    map[netip.Addr]bool // it was before the second advertisement
+	adverts   int
 	addresses []netip.Addr
 }
 
@@ -107,12 +109,13 @@ func (fs Frames) Reigns(vrid int) []*Reign {
 		if r == nil {
 			r = &Reign{
 				From: f.From, Source: src, First: f.At,
-				Announced: make(map[netip.Addr]time.Duration), addresses: f.Advert.Addresses,
+				Announced: make(map[netip.Addr]time.Duration), atOnce: make(map[netip.Addr]bool), addresses: f.Advert.Addresses,
 			}
 			reigns = append(reigns, r)
 			current[src], bySender[f.Src.String()] = r, r
 		}
 		r.Last = f.At
+		r.adverts++
 	}
 	return reigns
 }
@@ -133,6 +136,7 @@ func (r *Reign) announce(f Frame) {
 	}
 	if _, known := r.Announced[f.Announced]; !known {
 		r.Announced[f.Announced] = f.At.Sub(r.First)
+		r.atOnce[f.Announced] = r.adverts == 1
 	}
 }
 
@@ -181,6 +185,21 @@ func (fs Frames) AnnouncedWithin(vrid int, limit time.Duration) error {
 				errs = append(errs, fmt.Errorf("%s never announced %v", r.From, addr))
 			case after > limit:
 				errs = append(errs, fmt.Errorf("%s announced %v after %v", r.From, addr, after))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// AnnouncedAtOnce returns an error for every reign over vrid in which an address
+// was not announced between the first two advertisements. It does not depend on
+// how busy this machine is.
+func (fs Frames) AnnouncedAtOnce(vrid int) error {
+	var errs []error
+	for _, r := range fs.Reigns(vrid) {
+		for _, addr := range r.addresses {
+			if !r.atOnce[addr] {
+				errs = append(errs, fmt.Errorf("%s, active from %s, did not announce %v with its first advertisement", r.From, r.First.Format("15:04:05.000"), addr))
 			}
 		}
 	}

@@ -86,6 +86,9 @@ func (l *Lab) nginxArgs(name, conf string) []string {
 func (n *Node) nghaYAML() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "control: {socket: %s}\n", controlSocket)
+	if n.RealTime {
+		b.WriteString("realtime: true\n")
+	}
 	b.WriteString(n.Config)
 	if n.VRID == 0 {
 		return b.String()

@@ -25,6 +25,7 @@ type Node struct {
 	Failback  string // "now", "after 30s", "never"
 	Unhealthy string // "last-resort", "release"
 	Router    string // more lines of YAML for the virtual router, not indented
+	RealTime  bool   // it advertises in time however busy this machine is
 
 	Config string   // more YAML, top level
 	Server string   // more directives for nginx's server block

@@ -137,7 +137,7 @@ func (p *pair) handsOver(x *side) {
 			last = f
 		}
 	}
-	if waited := taken.At.Sub(last.At); waited >= 3*p.interval() {
+	if waited := taken.At.Sub(last.At); waited >= 3*p.interval()+p.skew(y.priority) {
 		p.Errorf("%s took over %v after the last advertisement of %s, as if it had not heard the release", y.name, waited, x.name)
 	}
 	if waited, skew := taken.At.Sub(released.At), p.skew(y.priority); waited < skew/2 {

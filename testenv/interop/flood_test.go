@@ -22,7 +22,7 @@ func TestRejectedAdvertsStarveNobody(t *testing.T) {
 			la, lb := lan.Attach(a, "198.51.100.1/24", "2001:db8::1/64"), lan.Attach(b, "198.51.100.2/24", "2001:db8::2/64")
 			from := lan.Attach(mallory, "198.51.100.66/24")
 			capture := lan.Capture()
-			node := testenv.Node{VRID: vrid, VIPs: s.all(), Version: s.version, Interval: s.interval(), Priority: higher, Env: quickEnd}
+			node := testenv.Node{VRID: vrid, VIPs: s.all(), Version: s.version, Interval: s.interval(), Priority: higher, Env: quickEnd, RealTime: true}
 			na := lab.StartNode(a, node)
 			na.AwaitHolds(s.advertised()[0])
 			node.Priority = lower

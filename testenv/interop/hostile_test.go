@@ -54,7 +54,7 @@ func hostileNetwork(t *testing.T, s setting) {
 	for i, name := range []string{"a", "b"} {
 		h := lab.Host(name)
 		links[i] = lan.Attach(h, fmt.Sprintf("198.51.100.%d/24", i+1), fmt.Sprintf("2001:db8::%d/64", i+1))
-		nodes[i] = lab.StartNode(h, testenv.Node{Env: quickEnd, Config: fmt.Sprintf(`
+		nodes[i] = lab.StartNode(h, testenv.Node{Env: quickEnd, RealTime: true, Config: fmt.Sprintf(`
 virtual_routers:
   - {name: plain, vrid: %[1]d, addresses: ["%[3]s"], priority: %[5]d, interval: %[6]v}
   - {name: signed, vrid: %[2]d, addresses: ["%[7]s"], priority: %[5]d, interval: %[6]v, auth: {keys_file: "%[4]s"}}
@@ -229,7 +229,7 @@ func onTime(t *testing.T, capture *testenv.Capture, id int, links [2]*testenv.Li
 	}
 	intervals := int(ended.Sub(begun) / interval)
 	t.Logf("vrid %d: a spoke %d times in %d intervals, and was silent for %v at the longest", id, spoke, intervals, longest)
-	if longest > 2*interval {
+	if longest > 3*interval { // what a Backup bears with
 		t.Errorf("vrid %d: a was silent for %v, want %v", id, longest, interval)
 	}
 	if spoke > 2*intervals+2 {

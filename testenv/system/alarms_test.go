@@ -50,7 +50,7 @@ func TestAlarmsNameSenderAndCure(t *testing.T) {
 	for i, name := range []string{"a", "b"} {
 		h := lab.Host(name)
 		lan.Attach(h, fmt.Sprintf("198.51.100.%d/24", i+1))
-		nodes[i] = lab.StartNode(h, testenv.Node{Config: contradicting(i, files)})
+		nodes[i] = lab.StartNode(h, testenv.Node{RealTime: true, Config: contradicting(i, files)})
 	}
 	peers := [2]string{"198.51.100.2", "198.51.100.1"}
 	for i, n := range nodes {

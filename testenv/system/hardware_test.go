@@ -46,7 +46,7 @@ func TestBackupVanishesAndComesBack(t *testing.T) {
 
 func TestThreeNodesTakeOverInOrder(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, testenv.Node{}, testenv.Node{}, testenv.Node{})
+	s := newSite(t, testenv.Node{}, testenv.Node{}, testenv.Node{Priority: 2}) // far from b's, whose timer has to be served first
 	s.a.Host().PowerOff()
 	s.settlesOn(s.b)
 	s.remains(s.b, 5)
@@ -92,12 +92,12 @@ virtual_routers:
 	s.servesTo(s.client, second, s.b)
 	s.a.Host().PowerOn()
 	s.a.Start()
-	s.owners.during("a takes over the first address", fast, shared)
+	s.owners.during("a takes over the first address", s.soon(), shared)
 
 	s.b.Host().PowerOff()
 	s.servesTo(s.client, vip, s.a)
 	s.servesTo(s.client, second, s.a)
 	s.b.Host().PowerOn()
 	s.b.Start()
-	owners.during("b takes over the second address", fast, shared)
+	owners.during("b takes over the second address", s.soon(), shared)
 }

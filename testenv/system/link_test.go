@@ -55,7 +55,7 @@ func TestInterfaceFailsAndComesBack(t *testing.T) {
 
 			back := time.Now()
 			row.mend(s)
-			s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+			s.owners.during("a takes over from b", s.soon(), func() { s.settlesOn(s.a) })
 			s.listened(s.a, back)
 		})
 	}
@@ -107,10 +107,10 @@ func TestLinkThatComesAndGoesIsNotPreferred(t *testing.T) {
 		}
 		return fmt.Errorf("warnings: %q", status.Warnings)
 	})
-	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	s.owners.during("a takes over from b", s.soon(), func() { s.settlesOn(s.a) })
 	const unsteady = 4 * time.Second // after the third time
-	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
-	if waited := claims[0].At.Sub(back); waited < unsteady {
+	claim := s.capture.Await("a claim of a", limit, testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(back))
+	if waited := claim.At.Sub(back); waited < unsteady {
 		t.Errorf("a took over %v after its link was back for the third time, want at least %v", waited, unsteady)
 	}
 	if status, err := s.a.Status(); err != nil || len(status.Warnings) > 0 {
@@ -158,9 +158,7 @@ func TestNodeStartsBeforeItsInterface(t *testing.T) {
 			s.a.AwaitHealth("healthy")
 			s.a.AwaitState("initialize")
 			s.explains(s.a, row.names...)
-			if server, err := ask(s.client, elsewhere); err != nil || server != "a" {
-				t.Errorf("nginx does not serve at %s: %q, %v", elsewhere, server, err)
-			}
+			s.answers(elsewhere, s.a)
 
 			if row.mend != nil {
 				row.mend(s, obstacle)
@@ -178,13 +176,15 @@ func TestNodeStartsBeforeItsInterface(t *testing.T) {
 func TestSourceAddressIsRemovedAndComesBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, testenv.Node{Interface: "eth0"}, testenv.Node{})
-	s.a.link.Steal("198.51.100.1")
-	s.settlesOn(s.b)
+	s.owners.during("a hands over", s.soon(), func() {
+		s.a.link.Steal("198.51.100.1")
+		s.settlesOn(s.b)
+	})
 	s.saidFarewell(s.a)
 	s.a.AwaitState("initialize")
 	s.explains(s.a, "eth0")
 	if out, err := s.a.Run("ip", "address", "add", "198.51.100.1/24", "dev", "eth0"); err != nil {
 		t.Fatal(err, out)
 	}
-	s.owners.during("a takes over from b", s.interval, func() { s.settlesOn(s.a) })
+	s.owners.during("a takes over from b", s.soon(), func() { s.settlesOn(s.a) })
 }

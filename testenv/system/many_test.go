@@ -54,7 +54,7 @@ func newCrowd(t *testing.T, settings string, sizes ...int) *crowd {
 					i, vrid, crowdAddress(i, vrid), 200-50*n, settings)
 			}
 		}
-		c.nodes[n] = c.lab.StartNode(h, testenv.Node{Config: unhurried + "virtual_routers:\n" + routers.String()})
+		c.nodes[n] = c.lab.StartNode(h, testenv.Node{RealTime: true, Config: unhurried + "virtual_routers:\n" + routers.String()})
 		c.nodes[n].AwaitHealth("healthy")
 	}
 	return c
@@ -134,8 +134,8 @@ func TestAllVirtualRoutersOfANetwork(t *testing.T) {
 	c.nodes[0].Kill()
 	c.on(1, false)
 	const down = 3*time.Second + (256-150)*time.Second/256
-	if took := c.claims(1, killed); took > down+time.Second {
-		t.Errorf("the last virtual router was taken over after %v, want at most %v and a second", took, down)
+	if took := c.claims(1, killed); took > down+4*time.Second {
+		t.Errorf("the last virtual router was taken over after %v, want %v", took, down)
 	} else {
 		t.Logf("the last virtual router was taken over after %v; the timer allows %v", took, down)
 	}
@@ -155,7 +155,7 @@ func TestAllVirtualRoutersOfANetwork(t *testing.T) {
 			}
 			var last time.Time
 			for _, f := range frames.Where(testenv.IsAdvert(vrid), testenv.From(c.links[1][i]), testenv.After(rest)) {
-				if gap := f.At.Sub(last); !last.IsZero() && gap > 2*time.Second {
+				if gap := f.At.Sub(last); !last.IsZero() && gap > 3*time.Second {
 					t.Errorf("VRID %d of network %d was not advertised for %v", vrid, i, gap)
 				}
 				last = f.At
@@ -210,7 +210,7 @@ func TestManyVirtualMACs(t *testing.T) {
 	})
 	last := make(map[int]time.Time)
 	for _, f := range c.capture[0].Frames().Where(ofB) {
-		if before := last[f.Advert.VRID]; !before.IsZero() && f.At.Sub(before) > 2*time.Second {
+		if before := last[f.Advert.VRID]; !before.IsZero() && f.At.Sub(before) > 3*time.Second {
 			t.Errorf("VRID %d was not advertised for %v", f.Advert.VRID, f.At.Sub(before))
 		}
 		last[f.Advert.VRID] = f.At

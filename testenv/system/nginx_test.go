@@ -21,8 +21,10 @@ func TestNginxDiesWithBrokenConfigurationAndIsMended(t *testing.T) {
 			t.Parallel()
 			node := testenv.Node{Failback: failback, Config: "nginx: {restarts: 60}\n"}
 			s := newSite(t, node, node)
-			s.breakNginx(s.a)
-			s.settlesOn(s.b)
+			s.owners.during("a hands over", s.soon(), func() {
+				s.breakNginx(s.a)
+				s.settlesOn(s.b)
+			})
 			s.a.AwaitHealth("ill")
 
 			s.failsBack(failback, func() {
@@ -68,8 +70,10 @@ func (s *site) breakNginx(m *member) {
 func TestRestartBudgetSpent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, testenv.Node{UnderInit: true, Config: "nginx: {restarts: 2}\n"}, testenv.Node{})
-	s.breakNginx(s.a)
-	s.settlesOn(s.b)
+	s.owners.during("a hands over", s.soon(), func() {
+		s.breakNginx(s.a)
+		s.settlesOn(s.b)
+	})
 	s.ended(s.a, 3)
 	s.remains(s.b, 5)
 }
@@ -97,10 +101,12 @@ func TestFrozenNginxIsReplaced(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, testenv.Node{Failback: failback}, testenv.Node{Failback: failback})
 			frozen := s.a.Nginx()
-			if err := frozen.Signal(unix.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
-			s.settlesOn(s.b)
+			s.owners.during("a hands over", s.soon(), func() {
+				if err := frozen.Signal(unix.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+				s.settlesOn(s.b)
+			})
 			s.failsBack(failback, func() {}) // by itself
 			for _, pid := range s.a.Nginx() {
 				if slices.Contains(frozen, pid) {
@@ -171,8 +177,10 @@ func TestBothNodesIll(t *testing.T) {
 			s.b.AwaitState("backup")
 			s.watch(vip)
 
-			fitA.set(s, false)
-			s.settlesOn(s.b)
+			s.owners.during("a hands over", s.soon(), func() {
+				fitA.set(s, false)
+				s.settlesOn(s.b)
+			})
 			fitB.set(s, false)
 			if row.unhealthy == "release" {
 				s.b.AwaitGone(vip)
@@ -180,11 +188,12 @@ func TestBothNodesIll(t *testing.T) {
 			} else {
 				s.capture.Await("an advertisement of last resort", limit, testenv.IsAdvert(vrid), testenv.WithPriority(1))
 				s.holders(1)
-				if _, err := ask(s.client, vip); err != nil {
-					t.Errorf("nobody serves: %v", err)
-				}
+				s.lab.Await("somebody to serve", limit, func() error {
+					_, err := ask(s.client, vip)
+					return err
+				})
 			}
-			s.owners.during("b has recovered", s.interval, func() {
+			s.owners.during("b has recovered", s.soon(), func() {
 				fitB.set(s, true)
 				s.settlesOn(s.b)
 			})

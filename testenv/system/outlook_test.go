@@ -121,7 +121,7 @@ func TestHooksFollowTheState(t *testing.T) {
 	s.settlesOn(s.a)
 	s.watch(vip)
 
-	s.owners.during("a hands over", s.interval, func() {
+	s.owners.during("a hands over", s.soon(), func() {
 		s.a.Process().Signal(unix.SIGTERM)
 		s.settlesOn(s.b)
 	})

@@ -111,7 +111,7 @@ func TestPeerNamesOverIPv6(t *testing.T) {
 			t.Fatalf("an advertisement went another way: %v", f)
 		}
 	}
-	s.owners.during("a hands over", s.interval, func() {
+	s.owners.during("a hands over", s.soon(), func() {
 		a.Process().Signal(15)
 		s.settlesOn(b)
 	})

@@ -36,7 +36,7 @@ func TestPeersBehindARouter(t *testing.T) {
 		t.Helper()
 		n := lab.StartNode(hosts[i], testenv.Node{
 			VRID: vrid, VIPs: []string{vip}, Interface: "eth0", Interval: fast, Priority: 200 - 50*i,
-			Peers: []string{networks[1-i] + ".1"}, Router: router,
+			Peers: []string{networks[1-i] + ".1"}, Router: router, RealTime: true,
 		})
 		n.AwaitHealth("healthy")
 		return n

@@ -27,9 +27,13 @@ const (
 
 	// unhurried is for nodes of tests that are not about how fast this machine
 	// is: nobody need answer within a second after a crash.
-	unhurried = "nginx: {repair: 20s}\n"
+	unhurried = "nginx: {repair: 20s}\nhealth: {timeout: 10s}\n"
 	// byHand is for nodes that are to reload when they are told to, and only then.
-	byHand = "nginx: {reload: manual}\n"
+	byHand = "nginx: {reload: manual, repair: 20s}\nhealth: {timeout: 10s}\n"
+
+	// patience is how long a client waits for an answer where only a node that
+	// does not serve is to be a failure, and not a busy machine.
+	patience = 15 * time.Second
 
 	httpPace = 20 * time.Millisecond
 	arpPace  = 10 * time.Millisecond
@@ -130,6 +134,7 @@ func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 		}
 		c.Interval = s.interval
 	}
+	c.RealTime = true
 	link.Host().SetRoot(s.lab.Root(s.release))
 	m := &member{link: link, name: link.Host().Name(), Node: s.lab.StartNode(link.Host(), c)}
 	s.nodes = append(s.nodes, m)
@@ -142,7 +147,7 @@ func (s *site) start(link *testenv.Link, c testenv.Node) *member {
 // owner holds from now on.
 func (s *site) watch(addresses ...string) {
 	s.Helper()
-	s.probe = s.client.ProbeHTTP("http://"+inURL(addresses[0])+"/", httpPace)
+	s.probe = s.client.ProbeHTTPWithin("http://"+inURL(addresses[0])+"/", httpPace, patience)
 	s.owners = newOwnerLaw(s.T, s.watcher, addresses...)
 }
 
@@ -155,19 +160,23 @@ func (s *site) wire() {
 	together := frames.Where(func(f testenv.Frame) bool {
 		return !slices.ContainsFunc(s.apart, func(w window) bool { return w.covers(f.At) })
 	})
-	if err := together.NoTwoSpeakers(vrid, s.interval); err != nil {
+	if err := together.NoTwoSpeakers(vrid, s.soon()); err != nil {
 		s.Error(err)
 	}
-	// Sooner than the first repetition, which comes after 500 ms. What is sent
-	// to one peer waits in the kernel while that peer does not answer ARP.
+	// What is sent to one peer waits in the kernel while that peer does not answer
+	// ARP.
 	multicast := frames.Where(func(f testenv.Frame) bool { return f.Advert == nil || f.IP.Dst.IsMulticast() })
-	if err := multicast.AnnouncedWithin(vrid, 400*time.Millisecond); err != nil {
+	if err := multicast.AnnouncedAtOnce(vrid); err != nil {
 		s.Error(err)
 	}
 	if err := frames.QuietAfterRelease(vrid, s.interval); err != nil {
 		s.Error(err)
 	}
 }
+
+// soon is how long two nodes that hear each other may both claim the address: an
+// interval, and another one for a busy machine.
+func (s *site) soon() time.Duration { return 2 * s.interval }
 
 // ask gets / from an address over a connection of its own and returns the name
 // of the node that answered.
@@ -220,6 +229,18 @@ func (s *site) servesTo(client *testenv.Host, address string, m *member) {
 		}
 		if mac := client.Neighbor(address).String(); err == nil && mac != m.link.MAC().String() {
 			err = fmt.Errorf("its entry for it is %s, want %v", mac, m.link.MAC())
+		}
+		return err
+	})
+}
+
+// answers waits until m answers the client at one of its own addresses.
+func (s *site) answers(address string, m *member) {
+	s.Helper()
+	s.lab.Await(m.name+" to answer at "+address, limit, func() error {
+		server, err := ask(s.client, address)
+		if err == nil && server != m.name {
+			err = fmt.Errorf("%s answered", server)
 		}
 		return err
 	})
@@ -294,7 +315,7 @@ func (s *site) failsBack(failback string, f func()) (since time.Time) {
 		s.remains(s.b, 10)
 		return since
 	}
-	s.owners.during("a takes over from b", s.interval, func() {
+	s.owners.during("a takes over from b", s.soon(), func() {
 		f()
 		s.settlesOn(s.a)
 	})
@@ -305,8 +326,8 @@ func (s *site) failsBack(failback string, f func()) (since time.Time) {
 	if _, err := fmt.Sscanf(failback, "after %ds", &after); err != nil {
 		s.Fatal(err)
 	}
-	claims := s.capture.Frames().Where(testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(since))
-	if waited := claims[0].At.Sub(since); waited < after*time.Second {
+	claim := s.capture.Await("a claim of a", limit, testenv.IsAdvert(vrid), testenv.From(s.a.link), testenv.After(since))
+	if waited := claim.At.Sub(since); waited < after*time.Second {
 		s.Errorf("a took over %v after it came back, want at least %ds", waited, after)
 	}
 	return since

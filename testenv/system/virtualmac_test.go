@@ -36,7 +36,7 @@ func virtualMACMoves(t *testing.T, vip, virtualMAC string) {
 		lan.Attach(h, fmt.Sprintf("198.51.100.%d/24", i+1), fmt.Sprintf("2001:db8::%d/64", i+1))
 		nodes[i] = lab.StartNode(h, testenv.Node{
 			VRID: vrid, VIPs: []string{vip}, Interval: fast, Priority: 200 - 50*i, UnderInit: true,
-			Router: "virtual_mac: true",
+			Router: "virtual_mac: true", RealTime: true,
 		})
 		nodes[i].AwaitHealth("healthy")
 		nodes[0].AwaitState("active")
