@@ -25,10 +25,9 @@ type Capture struct {
 	packets *packets
 	file    string // in pcap format, at the end
 
-	quit chan struct{}
 	done chan struct{} // closed when read has ended
 
-	mu     sync.Mutex
+	mu     sync.Mutex // held from a frame's leaving the socket to its being in frames
 	frames []Frame
 	err    error // that ended the reading too soon
 }
@@ -61,7 +60,7 @@ func (l *Link) Capture() *Capture {
 
 func (b *Bridge) capture(device string) *Capture {
 	b.lab.t.Helper()
-	c := &Capture{lab: b.lab, name: device, quit: make(chan struct{}), done: make(chan struct{})}
+	c := &Capture{lab: b.lab, name: device, done: make(chan struct{})}
 	b.captures++
 	c.file = b.lab.path(fmt.Sprintf("%s-%d.pcap", device, b.captures))
 	if err := b.net.do(c.open); err != nil {
@@ -112,37 +111,49 @@ var noTransport = []bpf.Instruction{
 func (c *Capture) read() {
 	defer close(c.done)
 	for failed := 0; ; {
-		data, at, err := c.packets.read()
-		if c.ended() {
+		var err error
+		if closed := c.packets.await(func() bool {
+			_, err = c.take()
+			return !errors.Is(err, unix.EAGAIN)
+		}); closed != nil {
 			return
 		}
-		if err != nil {
-			if failed++; failed == maxErrors {
-				c.mu.Lock()
-				c.err = err
-				c.mu.Unlock()
-				return
-			}
-			continue
+		if err == nil {
+			failed = 0
+		} else if failed++; failed == maxErrors {
+			c.mu.Lock()
+			c.err = err
+			c.mu.Unlock()
+			return
 		}
-		failed = 0
-		c.add(decodeFrame(data, at))
 	}
 }
 
-func (c *Capture) ended() bool {
-	select {
-	case <-c.quit:
-		return true
-	default:
-		return false
-	}
-}
-
-func (c *Capture) add(f Frame) {
-	f.From = c.lab.Owner(f.Src)
+// take keeps the next frame that has come, and returns when it did. Where there is
+// none the error is EAGAIN.
+func (c *Capture) take() (at time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	data, at, err := c.packets.next()
+	if err == nil {
+		c.add(decodeFrame(data, at))
+	}
+	return at, err
+}
+
+// catchUp keeps all that has come before the call: whoever reads beside it may
+// have had no processor since.
+func (c *Capture) catchUp() {
+	for called := time.Now(); ; {
+		if at, err := c.take(); err != nil || at.After(called) {
+			return
+		}
+	}
+}
+
+// add is called with mu held.
+func (c *Capture) add(f Frame) {
+	f.From = c.lab.Owner(f.Src)
 	if len(c.frames) == maxFrames {
 		c.err = errors.New("there were too many frames: the later ones are missing")
 		return
@@ -150,10 +161,11 @@ func (c *Capture) add(f Frame) {
 	c.frames = append(c.frames, f)
 }
 
-// Frames returns what was captured so far. It fails the test when frames are
+// Frames returns what has come before the call, and maybe more. It fails the test when frames are
 // known to be missing: no law can be checked then.
 func (c *Capture) Frames() Frames {
 	c.lab.t.Helper()
+	c.catchUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -186,12 +198,12 @@ func (c *Capture) Await(what string, limit time.Duration, conditions ...Match) F
 // end closes the capture, checks that nothing is missing and keeps it as a
 // file.
 func (c *Capture) end() {
+	c.catchUp()
 	if n, err := c.packets.dropped(); err != nil {
 		c.lab.t.Errorf("capture on %s: %v", c.name, err)
 	} else if n > 0 {
 		c.lab.t.Errorf("capture on %s: the kernel dropped %d frames", c.name, n)
 	}
-	close(c.quit)
 	if err := c.packets.close(); err != nil {
 		c.lab.t.Errorf("close the capture on %s: %v", c.name, err)
 	}

@@ -68,18 +68,22 @@ func (p *packets) admit(filter []bpf.Instruction) error {
 	})
 }
 
-// read waits for the next frame, of which it returns snapLength bytes at most, and
-// when it came. They belong to the caller.
-func (p *packets) read() (data []byte, at time.Time, err error) {
+// await calls taken until it returns true, now and each time something has come.
+// The error says that the socket was closed.
+func (p *packets) await(taken func() bool) error {
+	return p.raw.Read(func(uintptr) bool { return taken() })
+}
+
+// next returns the next frame that has come, of which it reads snapLength bytes at
+// most, and when it came. It does not wait: without one the error is EAGAIN. The
+// bytes belong to the caller.
+func (p *packets) next() (data []byte, at time.Time, err error) {
 	var n, oobn int
-	if rerr := p.raw.Read(func(fd uintptr) bool {
-		n, oobn, _, _, err = unix.Recvmsg(int(fd), p.buf[:], p.oob, 0)
-		return !errors.Is(err, unix.EAGAIN)
-	}); rerr != nil {
-		return nil, at, rerr
-	}
-	if err != nil {
-		return nil, at, os.NewSyscallError("recvmsg", err)
+	if err := p.control(func(fd int) (err error) {
+		n, oobn, _, _, err = unix.Recvmsg(fd, p.buf[:], p.oob, 0)
+		return os.NewSyscallError("recvmsg", err)
+	}); err != nil {
+		return nil, at, err
 	}
 	return append([]byte(nil), p.buf[:n]...), arrival(p.oob[:oobn]), nil
 }
