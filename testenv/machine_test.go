@@ -58,9 +58,7 @@ func TestContainerDiesWithItsFirstProcess(t *testing.T) {
 	p := a.StartContainer(exec.Command("sh", "-c", orphans))
 	awaitOutput(t, p, "ready")
 	m := a.machines[0]
-	if got := all(t, m); len(got) != 2 {
-		t.Fatalf("processes %v, want 2", got)
-	}
+	awaitAll(t, m, 2)
 	p.Signal(unix.SIGKILL)
 	p.AwaitExit()
 	if got := all(t, m); len(got) != 0 {
@@ -72,14 +70,10 @@ func TestOrphansOutliveAProcessUnderInit(t *testing.T) {
 	t.Parallel()
 	lab := New(t)
 	a := lab.Host("a")
-	a.Start(exec.Command("true")).AwaitExit()
-	base := all(t, a.own)
+	base := awaitAll(t, a.ownMachine(), 2)
 	p := a.Start(exec.Command("sh", "-c", orphans))
 	awaitOutput(t, p, "ready")
-	orphan := slices.DeleteFunc(all(t, a.own), func(pid int) bool { return pid == p.PID() || slices.Contains(base, pid) })
-	if len(orphan) != 1 {
-		t.Fatalf("the program has the children %v, want 1", orphan)
-	}
+	orphan := slices.DeleteFunc(awaitAll(t, a.own, 4), func(pid int) bool { return pid == p.PID() || slices.Contains(base, pid) })
 	p.Signal(unix.SIGKILL)
 	p.AwaitExit()
 	if err := gone(orphan); err == nil {
@@ -97,6 +91,19 @@ func all(t TB, m *machine) PIDs {
 	if err != nil {
 		t.Fatalf("list processes: %v", err)
 	}
+	return pids
+}
+
+// awaitAll waits until the machine has so many processes, and lists them. An init
+// and what it waits for are two, and so are the orphans' parent and the orphan.
+func awaitAll(t TB, m *machine, n int) (pids PIDs) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d processes", n), func() error {
+		if pids = all(t, m); len(pids) != n {
+			return fmt.Errorf("there are %v", pids)
+		}
+		return nil
+	})
 	return pids
 }
 
@@ -121,16 +128,11 @@ func TestNothingOutlivesALab(t *testing.T) {
 		frozen := a.Start(exec.Command("sleep", "infinity"))
 		frozen.Signal(unix.SIGSTOP)
 		a.StartContainer(exec.Command("sh", "-c", orphans))
-		for _, m := range a.machines {
-			pids = append(pids, all(t, m)...)
-		}
+		pids = slices.Concat(awaitAll(t, a.own, 3), awaitAll(t, a.machines[1], 2))
 		if during := netNamespaces(t); len(during) != len(before)+2 {
 			t.Errorf("network namespaces %v, before the lab %v: want two more", during, before)
 		}
 	})
-	if len(pids) < 4 {
-		t.Fatalf("only processes %v were seen in the lab", pids)
-	}
 	eventually(t, "the processes to be gone", func() error { return gone(pids) })
 	eventually(t, "the namespaces to be gone", func() error {
 		if after := netNamespaces(t); !slices.Equal(after, before) {
@@ -183,10 +185,8 @@ func waitForTheCrash(tb TB) {
 	a := lab.Host("a")
 	a.Start(exec.Command("sleep", "infinity"))
 	a.StartContainer(exec.Command("sh", "-c", orphans))
-	for _, m := range a.machines {
-		for _, pid := range all(tb, m) {
-			fmt.Printf("pid %d\n", pid)
-		}
+	for _, pid := range slices.Concat(awaitAll(tb, a.own, 3), awaitAll(tb, a.machines[1], 2)) {
+		fmt.Printf("pid %d\n", pid)
 	}
 	fmt.Println("ready")
 	<-tb.Context().Done()
@@ -221,7 +221,7 @@ func TestCrashedTestLeavesNothing(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("the child ended by itself")
 	}
-	if len(pids) < 4 {
+	if len(pids) != 5 {
 		t.Fatalf("the child told of processes %v only", pids)
 	}
 	eventually(t, "the processes to be gone", func() error { return gone(pids) })
