@@ -32,7 +32,11 @@ func TestProbeNamesFailures(t *testing.T) {
 		"http://198.51.100.1/cut":  "cut short",
 		"http://198.51.100.77:80/": "timeout", // the kernel asks by ARP for three seconds
 	} {
-		probe := client.ProbeHTTP(url, 20*time.Millisecond)
+		limit := loadLimit
+		if want == "timeout" {
+			limit = attemptLimit
+		}
+		probe := client.ProbeHTTPWithin(url, 20*time.Millisecond, limit)
 		eventually(t, "answers", func() error {
 			if n := len(probe.Result().Samples); n < 3 {
 				return fmt.Errorf("%d samples", n)
