@@ -118,7 +118,7 @@ func (m *machine) run(cmd *exec.Cmd) (string, error) {
 	}
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.WaitDelay = time.Second // for output held open by a child that stays
+	cmd.WaitDelay = 5 * time.Second // for output held open by a child that stays
 	if err := m.entrance.do(cmd.Start); err != nil {
 		return "", err
 	}
