@@ -35,8 +35,8 @@ func TestKeepalivedFailover(t *testing.T) {
 	capture := lan.Capture()
 	lab.StartNginx(a, "")
 	lab.StartNginx(b, "")
-	lab.StartKeepalived(a, keepalivedConf(3, 200, "0.2"))
-	lab.StartKeepalived(b, keepalivedConf(3, 100, "0.2"))
+	lab.StartKeepalived(a, keepalivedConf(3, 200, "1"))
+	lab.StartKeepalived(b, keepalivedConf(3, 100, "1"))
 	a.AwaitHolds("198.51.100.100")
 	capture.Await("an advertisement of a", awaitLimit, IsAdvert(51), From(la), WithPriority(200))
 
@@ -82,7 +82,7 @@ func TestKeepalivedFailover(t *testing.T) {
 	}
 
 	frames := capture.Frames()
-	if err := frames.NoTwoSpeakers(51, 200*time.Millisecond); err != nil {
+	if err := frames.NoTwoSpeakers(51, time.Second); err != nil {
 		t.Error(err)
 	}
 	if err := frames.TTL255(); err != nil {
@@ -92,7 +92,7 @@ func TestKeepalivedFailover(t *testing.T) {
 		t.Error(err)
 	}
 	for _, f := range frames.Where(IsAdvert(51)) {
-		if f.Advert.Version != 3 || f.Advert.Checksum != ChecksumPseudoHeader || f.Advert.Interval != 200*time.Millisecond {
+		if f.Advert.Version != 3 || f.Advert.Checksum != ChecksumPseudoHeader || f.Advert.Interval != time.Second {
 			t.Fatalf("decoded %v", f)
 		}
 	}

@@ -20,7 +20,7 @@ func TestLabUnderstandsNgha(t *testing.T) {
 	a := lab.Host("a")
 	link := lan.Attach(a, "198.51.100.1/24")
 	capture := lan.Capture()
-	n := lab.StartNode(a, Node{VRID: 7, Priority: 200, VIPs: []string{"198.51.100.100"}, Interval: 100 * time.Millisecond})
+	n := lab.StartNode(a, Node{VRID: 7, Priority: 200, VIPs: []string{"198.51.100.100"}, Interval: time.Second})
 	s := n.AwaitState("active")
 	n.AwaitHealth("healthy")
 	n.AwaitHolds("198.51.100.100")
