@@ -38,7 +38,7 @@ func (n *node) end(p *testenv.Process) {
 	if state := p.AwaitExit(); state.ExitCode() != done {
 		n.Errorf("ngha ended with %v", state)
 	}
-	n.nothingLeft(nil)
+	n.nothingLeft()
 }
 
 // answer is a site with a location /a that answers with body.
@@ -211,7 +211,7 @@ func TestReloadDuringShutdown(t *testing.T) {
 		t.Errorf("ngha ended with %v", state)
 	}
 	<-slow
-	n.nothingLeft(nil)
+	n.nothingLeft()
 	n.reload(failed, "is it running?")
 }
 
