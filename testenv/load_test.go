@@ -124,6 +124,7 @@ func TestLoadSeesWhatNginxDoes(t *testing.T) {
 	if r := l.probe.Result(); r.Failed() > 0 {
 		t.Errorf("while nginx was well: %v", r)
 	}
+	l.AwaitDownloads()         // so that each has the better part of the next before it
 	nginx.Signal(unix.SIGTERM) // its workers go with it, and what they serve
 	nginx.AwaitExit()
 	l.Await(20)
