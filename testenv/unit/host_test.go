@@ -103,13 +103,13 @@ func boot(t *testing.T) *host {
 ip address add ` + own + `/24 dev eth0
 ip link set eth0 up
 ip link set wire up
-head -c 65536 /dev/zero >/var/www/html/slow
+head -c 163840 /dev/zero >/var/www/html/slow
 rm /etc/nginx/sites-enabled/default`)
 	h.write("/etc/nginx/conf.d/site.conf", site)
 	return h
 }
 
-// site is what nginx serves. A download of /slow takes two seconds.
+// site is what nginx serves. A download of /slow takes five seconds.
 const site = `server {
 	listen 80;
 	add_header X-Node host always;
@@ -164,6 +164,12 @@ func (h *host) write(path, text string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		h.Fatalf("write %s: %v: %s", path, err, out)
 	}
+}
+
+// journal is what ngha, and systemd of it, have logged so far.
+func (h *host) journal() string {
+	h.Helper()
+	return h.run("journalctl --sync; journalctl --no-pager --output cat --unit ngha")
 }
 
 func (h *host) await(what string, check func() error) {

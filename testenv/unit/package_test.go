@@ -32,7 +32,7 @@ func TestPackage(t *testing.T) {
 		t.Errorf("it was started beside nginx.service: %s", out)
 	}
 	h.run("systemctl stop ngha")
-	if log := h.run("journalctl --no-pager --output cat --unit ngha"); !strings.Contains(log, "of nginx.service), which `systemctl disable --now nginx` ends") {
+	if log := h.journal(); !strings.Contains(log, "of nginx.service), which `systemctl disable --now nginx` ends") {
 		t.Errorf("it does not say what to disable: %s", log)
 	}
 	h.run("systemctl disable --now nginx && systemctl enable --now ngha")
@@ -97,7 +97,7 @@ func TestPackage(t *testing.T) {
 }
 
 func (h *host) serves() error {
-	if out, code := h.try("curl --silent --max-time 2 http://" + own + "/"); code != 0 || out != "hello" {
+	if out, code := h.try("curl --silent --max-time 15 http://" + own + "/"); code != 0 || out != "hello" {
 		return fmt.Errorf("answer %q, exit code %d of curl", out, code)
 	}
 	return nil
