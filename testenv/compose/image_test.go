@@ -332,7 +332,7 @@ func TestStopFinishesWhatIsServed(t *testing.T) {
 	c := compose.Start(t, lab, "-v", conf+":/etc/nginx/conf.d/default.conf:ro", compose.Image)
 	c.AwaitHealthy()
 	client := compose.Start(t, lab, "--no-healthcheck", compose.Image, "sleep", "infinity").Guest()
-	load := client.StartLoad("http://"+c.Inspect("{{.NetworkSettings.IPAddress}}")+"/", testenv.Clients{Downloads: 5, Limit: patient})
+	load := client.StartLoad("http://"+c.Inspect("{{.NetworkSettings.IPAddress}}")+"/", testenv.Clients{Downloads: 5})
 	load.Await(0)
 	began := time.Now()
 	c.Docker("stop")
