@@ -73,6 +73,7 @@ var faults = []struct {
 	{"recreated with another address", takeover, func(p *pair) {
 		before := p.a.Address()
 		p.Compose("rm", "--stop", "--force", "a")
+		p.servedBy(p.all("b"))
 		p.Occupy(before)
 		p.Compose("up", "-d", "--no-build", "--no-deps", "a")
 		if after := p.a.Address(); after == before {

@@ -22,9 +22,10 @@ const (
 	// none may fail.
 	brief   = time.Second
 	patient = 5 * time.Second
-	// takeover is how long clients may wait when the node that serves is gone: three
-	// intervals of 300 ms, the skew, and what a busy machine adds.
-	takeover = 3 * time.Second
+	// takeover is how long clients may wait when the node that serves is gone. Three
+	// intervals of 300 ms and the skew make about a second, which the benchmark
+	// measures. This only bounds it, on a machine however busy.
+	takeover = 8 * time.Second
 )
 
 // pair is a pair that is looked at from its client.
