@@ -17,53 +17,85 @@ type answer struct {
 	stopping bool // the master has been told to stop, and not by us
 }
 
+// beat is how often the loop comes round at least. What it misses of that is its
+// own lateness, and no silence of nginx.
+const beat = 250 * time.Millisecond
+
 // loop waits for events and handles them until something calls end.
 func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for s.ending == nil {
-		s.arm(timer)
-		var died, crew <-chan struct{}
-		if s.node.master != nil && !s.replacing.Load() {
-			died, crew = s.node.master.Done(), s.node.master.CrewChanged()
+	for now := time.Now(); s.ending == nil; {
+		due := now.Add(beat)
+		timer.Reset(time.Until(s.next(due)))
+		handle := s.receive(ctx, sigs, timer.C)
+		now = time.Now()
+		if late := now.Sub(due); late > 0 {
+			s.missed(late, now)
 		}
-		asked, changes := s.reloads.asked, s.watcher.Changes()
-		if s.job.busy() {
-			asked, changes = nil, nil // until it is done
-		}
-		select {
-		case sig := <-sigs:
-			s.signal(sig)
-		case <-ctx.Done():
-			s.end(nil)
-		case done := <-s.jobs:
-			done()
-		case <-died:
-			if !s.replacing.Load() {
-				s.masterEnded()
-			}
-		case r := <-s.answers:
-			s.answered(r)
-		case turn := <-s.turns:
-			s.observe(turn)
-		case <-asked:
-			s.reloadAsked()
-		case c := <-changes:
-			s.filesChanged(c)
-		case <-crew: // tick looks at it
-		case <-s.turned:
-		case <-timer.C:
-		}
-		s.tick(time.Now())
+		handle()
+		s.tick(now) // not a later instant, of which it is not known yet how late it is
 		s.publish()
 	}
 }
 
-// arm sets timer to the next instant at which something is due.
-func (s *Supervisor) arm(timer *time.Timer) {
-	next := s.gate.Deadline()
+// receive waits for an event and returns what handles it.
+func (s *Supervisor) receive(ctx context.Context, sigs <-chan os.Signal, due <-chan time.Time) (handle func()) {
+	var died, crew <-chan struct{}
+	if s.node.master != nil && !s.replacing.Load() {
+		died, crew = s.node.master.Done(), s.node.master.CrewChanged()
+	}
+	asked, changes := s.reloads.asked, s.watcher.Changes()
+	if s.job.busy() {
+		asked, changes = nil, nil // until it is done
+	}
+	select {
+	case sig := <-sigs:
+		return func() { s.signal(sig) }
+	case <-ctx.Done():
+		return func() { s.end(nil) }
+	case done := <-s.jobs:
+		return done
+	case <-died:
+		return func() {
+			if !s.replacing.Load() {
+				s.masterEnded()
+			}
+		}
+	case r := <-s.answers:
+		return func() { s.answered(r) }
+	case turn := <-s.turns:
+		return func() { s.observe(turn) }
+	case <-asked:
+		return s.reloadAsked
+	case c := <-changes:
+		return func() { s.filesChanged(c) }
+	case <-crew: // tick looks at it
+	case <-s.turned:
+	case <-due:
+	}
+	return func() {}
+}
+
+// missed puts off what is due when nginx has been silent for long enough: late is
+// how long nobody was here to hear it. Its answers of that time are still to come.
+func (s *Supervisor) missed(late time.Duration, now time.Time) {
+	s.node.answered = earlier(s.node.answered.Add(late), now)
+	if at := s.node.frozenAt; !at.IsZero() {
+		s.node.frozenAt = at.Add(late)
+	}
+	s.observe(health.Missed{For: late})
+}
+
+// next returns the first instant at which something is due, or limit if that is
+// earlier.
+func (s *Supervisor) next(limit time.Time) time.Time {
+	next := earlier(limit, s.gate.Deadline())
 	if s.node.phase == phaseDown && !s.job.busy() {
 		next = earlier(next, s.node.restartAt)
+		if s.node.givenUp != nil {
+			next = earlier(next, s.node.answered.Add(s.config.Nginx.Repair))
+		}
 	}
 	next = earlier(next, s.node.frozenAt)
 	if s.node.phase == phaseRunning {
@@ -72,11 +104,7 @@ func (s *Supervisor) arm(timer *time.Timer) {
 	if s.node.phase == phaseRunning && !s.job.busy() {
 		next = earlier(earlier(next, s.node.retryAt), s.node.crew.healAt)
 	}
-	if next.IsZero() {
-		timer.Stop()
-		return
-	}
-	timer.Reset(time.Until(next))
+	return next
 }
 
 // earlier returns the earlier of two instants, of which a zero one is none.

@@ -13,6 +13,7 @@ import (
 	"ngha/nginxctl"
 	"ngha/nginxctl/nginxtest"
 	"ngha/supervisor/config"
+	"ngha/supervisor/health"
 	"ngha/supervisor/status"
 	"ngha/vrrp/router"
 )
@@ -135,4 +136,74 @@ func TestLatenessIsShownByTheBoundsItIsMeasuredBy(t *testing.T) {
 	if diff := cmp.Diff(router.LatenessBounds[:], status.LatenessBounds); diff != "" {
 		t.Errorf("bounds (-measured +shown):\n%s", diff)
 	}
+}
+
+// A process that was stopped, or not let run, has heard nobody in that time. What
+// it would have heard comes a moment later.
+func TestTimeThatTheLoopMissesIsNoSilenceOfNginx(t *testing.T) {
+	const missed = time.Minute / 2
+	for name, row := range map[string]struct {
+		before func(*Supervisor)
+		want   health.State
+	}{
+		"during a repair": {func(*Supervisor) {}, health.Repairing},
+		"while orphans serve": {func(s *Supervisor) {
+			s.node.givenUp = ErrGivenUp
+			s.observe(health.GivenUp{})
+		}, health.Ill},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := repairing(t)
+				row.before(s)
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					s.loop(t.Context(), nil)
+				}()
+				stall := func() { time.Sleep(missed) } // in the loop, in fake time
+				for turn := range 20 {
+					if turn == 10 {
+						s.jobs <- stall
+						time.Sleep(missed + 50*time.Millisecond)
+					}
+					select {
+					case s.answers <- health.Result[answer]{}:
+					case <-over:
+						t.Fatalf("the loop ended by %v", s.ending.cause)
+					}
+					time.Sleep(200 * time.Millisecond)
+				}
+				if got := s.Status().Health; got.State != row.want.String() {
+					t.Errorf("health: %+v, want %v", got, row.want)
+				}
+				// What it does not miss is.
+				begun := time.Now()
+				if row.want == health.Repairing {
+					for s.Status().Health.State == row.want.String() {
+						time.Sleep(time.Millisecond)
+						synctest.Wait()
+					}
+				} else {
+					<-over
+				}
+				if diff := cmp.Diff(800*time.Millisecond, time.Since(begun)); diff != "" {
+					t.Errorf("silence until the verdict (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// repairing returns a Supervisor whose nginx has lost its master a moment ago.
+func repairing(t *testing.T) *Supervisor {
+	t.Helper()
+	s := newLoop(t, "/nowhere/nginx")
+	s.node.nginx.Generation = 1
+	s.node.restartAt = time.Now().Add(time.Hour)
+	for _, ev := range []health.Event{health.MasterStarted{}, health.ProbeOK{}, health.ProbeOK{}, health.MasterDied{}} {
+		s.observe(ev)
+	}
+	s.node.answered = time.Now()
+	return s
 }

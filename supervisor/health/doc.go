@@ -3,7 +3,7 @@
 // The decision is a [Gate]: a pure value that is told what happened and when,
 // and answers with a [Verdict]. It reads no clock and starts no goroutine. Its
 // owner observes one [Event] at a time and sends a [Tick] when the Gate's
-// Deadline has passed:
+// Deadline has passed, and [Missed] first where it comes late itself:
 //
 //	         Rise answers in a row
 //	Starting ----------------------> Healthy <---------------------+

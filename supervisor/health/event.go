@@ -71,6 +71,10 @@ type (
 	// CheckPassed: the named check holds.
 	CheckPassed struct{ Name string }
 
+	// Missed: whoever observes was not there for so long, a stopped process for
+	// example, until now. That counts for no time limit.
+	Missed struct{ For time.Duration }
+
 	// Tick: the Gate's Deadline may have passed.
 	Tick struct{}
 )
@@ -83,4 +87,5 @@ func (GivenUp) event()       {}
 func (Reset) event()         {}
 func (CheckFailed) event()   {}
 func (CheckPassed) event()   {}
+func (Missed) event()        {}
 func (Tick) event()          {}

@@ -27,7 +27,7 @@ type Gate struct {
 	// Starting, for Start at most, until each has passed or failed once.
 	Checks []string
 
-	begun   time.Time // of the first event; zero before it
+	begun   time.Time // of the first event, later by what was missed; zero before it
 	verdict Verdict
 
 	// What nginx alone is worth, checks aside.
@@ -36,8 +36,8 @@ type Gate struct {
 	master   bool      // one lives and is ready
 	ok, bad  int       // answers and failures in a row
 	lastErr  error     // of the last failed probe since the last answer
-	died     time.Time // the crash that is being repaired
-	answered time.Time // last good answer
+	died     time.Time // the crash that is being repaired, later by what was missed
+	answered time.Time // last good answer, later by what was missed
 	exit     string    // why the master died
 
 	failing map[string]string   // check: reason
@@ -134,6 +134,10 @@ func (g *Gate) apply(now time.Time, ev Event) {
 	case CheckPassed:
 		delete(g.unknown, ev.Name)
 		delete(g.failing, ev.Name)
+	case Missed:
+		g.begun = earlier(g.begun.Add(ev.For), now)
+		g.died = earlier(g.died.Add(ev.For), now)
+		g.answered = earlier(g.answered.Add(ev.For), now)
 	case Tick:
 	default:
 		panic(fmt.Sprintf("health: event %T", ev))

@@ -28,13 +28,14 @@ type account struct {
 	badRun   int
 	failing  map[string]bool
 	unknown  map[string]bool
+	begun    time.Time // as are the next ones, later by what was missed
 	answered time.Time
 	repair   time.Time // when Repairing was entered
 }
 
 func drive(g *Gate, r *rand.Rand, steps int) (problem string) {
 	now := epoch
-	acc := account{failing: map[string]bool{}, unknown: map[string]bool{}}
+	acc := account{begun: now, failing: map[string]bool{}, unknown: map[string]bool{}}
 	for _, name := range g.Checks {
 		acc.unknown[name] = true
 	}
@@ -44,7 +45,11 @@ func drive(g *Gate, r *rand.Rand, steps int) (problem string) {
 		if d := g.Deadline(); !d.IsZero() && r.IntN(3) == 0 {
 			now, ev = d, Tick{} // as its owner does
 		} else {
-			now = now.Add(time.Duration(r.IntN(700)) * time.Millisecond)
+			passed := time.Duration(r.IntN(700)) * time.Millisecond
+			now = now.Add(passed)
+			if r.IntN(20) == 0 {
+				ev = Missed{time.Duration(r.Int64N(int64(passed) + 1))}
+			}
 		}
 		if _, isTick := ev.(Tick); isTick && now.Before(g.Deadline()) {
 			if _, changed := g.Observe(now, Tick{}); changed {
@@ -94,6 +99,10 @@ func (a *account) note(now time.Time, ev Event) {
 		a.okRun, a.badRun, a.answered = a.okRun+1, 0, now
 	case ProbeFailed:
 		a.okRun, a.badRun = 0, a.badRun+1
+	case Missed:
+		for _, at := range []*time.Time{&a.begun, &a.answered, &a.repair} {
+			*at = at.Add(ev.For)
+		}
 	case MasterStarted:
 		a.master = true
 	case MasterDied, Reset:
@@ -126,7 +135,7 @@ func (a *account) judge(g *Gate, now time.Time, ev Event, prev, v Verdict, chang
 		return "healthy after Fall failures in a row"
 	case v.State == Repairing && !entered && a.master && ev == Event(ProbeOK{}):
 		return "still repairing after the new master's answer"
-	case v.State == Starting && now.Sub(epoch) >= g.Start:
+	case v.State == Starting && now.Sub(a.begun) >= g.Start:
 		return "still starting after Start"
 	case v.State == Repairing && now.Sub(a.repair) >= g.Orphans && !entered:
 		return "repairing longer than Orphans"

@@ -168,6 +168,27 @@ func TestGate(t *testing.T) {
 				step{2999 * ms, ProbeOK{}, Repairing}, step{3000 * ms, ProbeOK{}, Ill}),
 			reason: "orphaned workers have served alone for 2s: nginx's master died: signal: killed", since: 3 * time.Second,
 		}, {
+			name: "what is missed is no silence",
+			steps: after(repairing, step{1900 * ms, ProbeOK{}, Repairing}, step{7000 * ms, Missed{5000 * ms}, Repairing},
+				step{7899 * ms, Tick{}, Repairing}, step{7900 * ms, Tick{}, Ill}),
+			reason: "nobody has answered for 1s: nginx's master died: signal: killed", since: 7900 * ms,
+		}, {
+			name: "an answer in what was missed is no answer yet to come",
+			steps: after(repairing, step{6900 * ms, ProbeOK{}, Repairing}, step{7000 * ms, Missed{5000 * ms}, Repairing},
+				step{7999 * ms, Tick{}, Repairing}, step{8000 * ms, Tick{}, Ill}),
+			reason: "nobody has answered for 1s: nginx's master died: signal: killed", since: 8000 * ms,
+		}, {
+			name: "orphans are not held to have served while that was missed", gate: Gate{Orphans: 2 * time.Second},
+			steps: after(repairing, step{1900 * ms, ProbeOK{}, Repairing}, step{4000 * ms, Missed{2000 * ms}, Repairing},
+				step{4500 * ms, ProbeOK{}, Repairing}, step{4999 * ms, Tick{}, Repairing}, step{5000 * ms, Tick{}, Ill}),
+			reason: "orphaned workers have served alone for 2s: nginx's master died: signal: killed", since: 5 * time.Second,
+		}, {
+			name: "a start is not shorter by what is missed",
+			steps: []step{
+				{0, Tick{}, Starting}, {13000 * ms, Missed{12000 * ms}, Starting}, {21999 * ms, Tick{}, Starting}, {22000 * ms, Tick{}, Ill},
+			},
+			reason: "nginx has not answered within 10s", since: 22 * time.Second,
+		}, {
 			name:   "giving up ends a repair",
 			steps:  after(repairing, step{1100 * ms, GivenUp{}, Ill}, step{1200 * ms, ProbeOK{}, Ill}, step{1300 * ms, ProbeOK{}, Ill}),
 			reason: "nginx is not started again", since: 1100 * ms,
