@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -28,10 +29,6 @@ type Command struct {
 	Env  []string // "KEY=value", all that it sees beside PATH
 }
 
-// grace is how long the output may stay open after the program has ended,
-// because something that it left running holds it.
-const grace = 100 * time.Millisecond
-
 // Run runs c to its end and returns the last of what it printed, as one line.
 // The error tells of anything but exit status 0, names the program and quotes
 // that line. When ctx ends the whole process group is killed. What the program
@@ -41,22 +38,33 @@ func Run(ctx context.Context, s Starter, c Command) (output string, err error) {
 	if len(c.Argv) == 0 {
 		return "", errors.New("run: no program given")
 	}
-	var out tail
-	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env = append([]string{"PATH=" + path()}, c.Env...)
-	cmd.Stdout = &out
-	cmd.Stderr = &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = grace
-
-	if err := s.Start(cmd); err != nil {
+	r, w, err := os.Pipe()
+	if err != nil {
 		return "", fmt.Errorf("start %s: %w", c.Argv[0], err)
 	}
-	err = s.Wait(cmd)
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it exited 0; only its output was still held
+	defer r.Close()
+	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd.Env = append([]string{"PATH=" + path()}, c.Env...)
+	cmd.Stdout = w
+	cmd.Stderr = w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+
+	err = s.Start(cmd)
+	w.Close()
+	if err != nil {
+		return "", fmt.Errorf("start %s: %w", c.Argv[0], err)
 	}
+	var out tail
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		io.Copy(&out, r) // until nobody holds the pipe, or the deadline
+	}()
+	err = s.Wait(cmd)
+	r.SetReadDeadline(time.Now()) // something that it left running may hold it for ever
+	<-read
+	out.drain(r)
 	output = out.String()
 	switch {
 	case err == nil:
@@ -99,6 +107,34 @@ func (t *tail) Write(p []byte) (int, error) {
 	}
 	t.b = append(t.b, p...)
 	return n, nil
+}
+
+// pipeLimit is how much a pipe may hold, as far as Linux lets it by default.
+const pipeLimit = 1 << 20
+
+// drain takes what is in the pipe, which is all that a program which has ended
+// can have printed there, and waits for no more.
+func (t *tail) drain(r *os.File) {
+	r.SetReadDeadline(time.Time{})
+	c, err := r.SyscallConn()
+	if err != nil {
+		return
+	}
+	b := make([]byte, 32<<10)
+	c.Read(func(fd uintptr) (done bool) {
+		for left := pipeLimit; left > 0; {
+			n, err := syscall.Read(int(fd), b[:min(left, len(b))])
+			switch {
+			case err == syscall.EINTR:
+			case n <= 0:
+				return true // it is empty, or closed
+			default:
+				t.Write(b[:n])
+				left -= n
+			}
+		}
+		return true
+	})
 }
 
 // String is the text kept, on one line and without control characters.

@@ -109,6 +109,29 @@ func TestRunLeavesAloneWhatAProgramLeftRunning(t *testing.T) {
 	}
 }
 
+// Its last words are in the pipe when a program has ended, whoever else holds it
+// and however late somebody comes to read them.
+func TestWhatIsInThePipeIsRead(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	words := strings.Repeat("x", 60_000) + "no such address"
+	if _, err := w.WriteString(words); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	var out tail
+	out.drain(r)
+	if diff := cmp.Diff("..."+words[len(words)-tailSize:], out.String()); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	if _, err := Run(t.Context(), reap.New(nil), Command{}); err == nil {
 		t.Error("no error without a program")
