@@ -34,6 +34,11 @@ func (n node) Upgrade(ctx context.Context) (status.Reload, error) { return n.upg
 // error of Serve.
 func serve(t *testing.T, n Node) (c Client, end func() error) {
 	t.Helper()
+	return serveBy(t, Server{Node: n, farewell: time.Minute})
+}
+
+func serveBy(t *testing.T, s Server) (c Client, end func() error) {
+	t.Helper()
 	c.Socket = filepath.Join(t.TempDir(), "ngha.sock")
 	l, err := Listen(c.Socket, "")
 	if err != nil {
@@ -41,7 +46,7 @@ func serve(t *testing.T, n Node) (c Client, end func() error) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Server{Node: n}.Serve(ctx, l) }()
+	go func() { ended <- s.Serve(ctx, l) }()
 	done := false
 	end = func() error {
 		if done {
@@ -164,11 +169,11 @@ func TestEndCallsOffAReloadAndAnswersIt(t *testing.T) {
 func TestEndDoesNotWaitForANodeThatDoesNotEnd(t *testing.T) {
 	began, never := make(chan struct{}), make(chan struct{})
 	defer close(never)
-	c, end := serve(t, node{reload: func(context.Context) (status.Reload, error) {
+	c, end := serveBy(t, Server{farewell: time.Millisecond, Node: node{reload: func(context.Context) (status.Reload, error) {
 		close(began)
 		<-never
 		return status.Reload{}, nil
-	}})
+	}}})
 	failed := make(chan error, 1)
 	go func() {
 		_, err := c.Reload(t.Context())

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,8 @@ type Node interface {
 type Server struct {
 	Node   Node
 	Logger *slog.Logger
+
+	farewell time.Duration // zero: httpd.Farewell
 }
 
 const (
@@ -55,7 +58,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxRequest,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	return httpd.Serve(ctx, srv, l, "the control socket")
+	return httpd.Serve(ctx, srv, l, "the control socket", cmp.Or(s.farewell, httpd.Farewell))
 }
 
 func (s Server) routes() http.Handler {

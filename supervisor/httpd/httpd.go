@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// farewell is how long the answers under way have at the end.
-const farewell = time.Second
+// Farewell is how long the answers under way have at the end, as a rule.
+const Farewell = time.Second
 
 // Serve has srv answer on l until ctx ends, and closes l. Answers under way then
-// have a second. what names the server in errors.
-func Serve(ctx context.Context, srv *http.Server, l net.Listener, what string) error {
+// have as long as farewell. what names the server in errors.
+func Serve(ctx context.Context, srv *http.Server, l net.Listener, what string, farewell time.Duration) error {
 	ended := make(chan error, 1) // its one message: Serve's error
 	go func() { ended <- srv.Serve(l) }()
 	select {

@@ -78,5 +78,5 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: maxRequest,
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // clients' faults
 	}
-	return httpd.Serve(ctx, srv, l, "metrics")
+	return httpd.Serve(ctx, srv, l, "metrics", httpd.Farewell)
 }
