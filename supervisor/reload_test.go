@@ -85,6 +85,7 @@ func TestHangUpReloads(t *testing.T) {
 func TestReloadAfterAFailedRestartTellsTheTruth(t *testing.T) {
 	r := prepare(t)
 	r.config.Nginx.Restarts = 1
+	r.config.Nginx.Repair = time.Minute // the orphans' last answer is good for so long
 	lose, restore := r.withOwnNginx()
 	r.start()
 	master := r.awaitHealthy().Nginx.PID

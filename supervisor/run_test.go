@@ -80,7 +80,7 @@ func prepare(t *testing.T) *run {
 			Restarts: 5,
 			Shutdown: 9 * time.Second,
 		},
-		Health:  config.Health{Interval: 20 * time.Millisecond, Timeout: 500 * time.Millisecond, Rise: 2, Fall: 3},
+		Health:  config.Health{Interval: 20 * time.Millisecond, Timeout: 5 * time.Second, Rise: 2, Fall: 3},
 		Control: config.Control{Socket: r.dir + "/ngha.sock"},
 	}
 	return r

@@ -200,6 +200,7 @@ func TestPriorityFollowsHealth(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := prepare(t)
 			r.withRouter(row.release)
+			r.config.Nginx.Repair = time.Minute // the orphans' last answer is good for so long
 			lose, restore := r.withOwnNginx()
 			r.start()
 			master := r.awaitHealthy().Nginx.PID
