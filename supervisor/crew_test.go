@@ -2,7 +2,6 @@ package supervisor_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -180,10 +179,7 @@ func TestLingeringWorkersAreCountedByGeneration(t *testing.T) {
 
 // The cause of a refusal need not be in the files.
 func TestRefusedConfigurationIsTriedAgain(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	taken := listenHere(t)
 	defer taken.Close()
 	r := prepareAuto(t)
 	r.start()

@@ -61,10 +61,7 @@ func prepare(t *testing.T) *run {
 		t.Skip("nginx is not installed")
 	}
 	r := &run{t: t, dir: t.TempDir(), sigs: make(chan os.Signal, 4), done: make(chan error, 1)}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listenHere(t)
 	r.listen = l.Addr().String()
 	l.Close()
 	r.text = nginxText
@@ -84,6 +81,18 @@ func prepare(t *testing.T) *run {
 		Control: config.Control{Socket: r.dir + "/ngha.sock"},
 	}
 	return r
+}
+
+// listenHere listens on an address that no other process's tests use, so that a
+// port of it which is closed stays free.
+func listenHere(t *testing.T) net.Listener {
+	t.Helper()
+	pid := os.Getpid()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", pid>>16&255, pid>>8&255, pid&255))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 const nginxText = `
@@ -106,11 +115,16 @@ http {
 }
 `
 
-// configure writes nginx's configuration with more in its server block.
+// configure writes nginx's configuration with more in its server block. It is
+// never there in part, which would be one more change.
 func (r *run) configure(server string) {
 	r.t.Helper()
 	text := fmt.Sprintf(r.text, r.dir, r.listen, server)
-	if err := os.WriteFile(filepath.Join(r.dir, "nginx.conf"), []byte(text), 0o644); err != nil {
+	conf := filepath.Join(r.dir, "nginx.conf")
+	if err := os.WriteFile(conf+".new", []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Rename(conf+".new", conf); err != nil {
 		r.t.Fatal(err)
 	}
 }
