@@ -17,7 +17,6 @@ func TestNextNghaTakesTheNginxThatWasLeft(t *testing.T) {
 	first := r.awaitHealthy().Nginx.PID
 	stop := r.stream()
 	client := r.slowClient()
-	r.awaitConnections(1)
 	r.sigs <- supervisor.Leave
 	if err := <-r.done; err != nil {
 		t.Fatalf("Run: %v", err)

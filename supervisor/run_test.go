@@ -293,7 +293,8 @@ func (r *run) withRouter(release bool) {
 	}}
 }
 
-// slowClient is one for which an nginx that ends in an orderly way waits.
+// slowClient is one for which an nginx that ends in an orderly way waits: half a
+// request, which a worker has begun to read.
 func (r *run) slowClient() net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", r.listen)
@@ -304,6 +305,7 @@ func (r *run) slowClient() net.Conn {
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"); err != nil {
 		r.t.Fatal(err)
 	}
+	r.await("read from", func(s status.Status) bool { return s.Nginx.Connections.Reading > 0 })
 	return c
 }
 
@@ -312,10 +314,4 @@ func (r *run) awaitEnding() {
 	r.await("told to end", func(s status.Status) bool {
 		return slices.ContainsFunc(s.Warnings, func(w string) bool { return strings.Contains(w, "ending") })
 	})
-}
-
-// awaitConnections waits until nginx has n connections beside those of probes.
-func (r *run) awaitConnections(n uint64) {
-	r.t.Helper()
-	r.await("connected", func(s status.Status) bool { return s.Nginx.Connections.Active > n })
 }

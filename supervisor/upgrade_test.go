@@ -186,7 +186,6 @@ func TestUpgradeLetsRequestsEnd(t *testing.T) {
 	r.start()
 	r.awaitHealthy()
 	client := r.slowClient()
-	r.awaitConnections(1)
 	if got, err := r.Upgrade(t.Context()); err != nil || !got.Applied {
 		t.Fatalf("upgrade: %+v, %v", got, err)
 	}
