@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"ngha/supervisor/status"
 )
 
-// stream makes a new connection every few milliseconds until it is stopped, and
-// counts the requests that failed.
+// stream makes a new connection every few milliseconds until it is stopped, at the
+// end of the test at the latest, and counts the requests that failed.
 func (r *run) stream() (stop func() (requests, failed int64)) {
 	var requests, failed atomic.Int64
 	end, done := make(chan struct{}), make(chan struct{})
@@ -32,11 +33,13 @@ func (r *run) stream() (stop func() (requests, failed int64)) {
 			}
 		}
 	}()
-	return func() (int64, int64) {
+	stop = sync.OnceValues(func() (int64, int64) {
 		close(end)
 		<-done
 		return requests.Load(), failed.Load()
-	}
+	})
+	r.t.Cleanup(func() { stop() })
+	return stop
 }
 
 func TestNoConnectionIsLostWhenTheMasterDies(t *testing.T) {
@@ -60,9 +63,9 @@ func TestNoConnectionIsRefusedWhenAllOfNginxDies(t *testing.T) {
 	r.start()
 	pid := r.awaitHealthy().Nginx.PID
 	stop := r.stream()
-	kill(t, unix.SIGKILL, r.processes()...)
+	r.killAll()
 	r.await("replaced", func(s status.Status) bool { return s.Health.Healthy && s.Nginx.PID != pid && s.Nginx.PID != 0 })
-	// One request at a time: at most one was being served by a killed worker.
+	// One request at a time: only one can have been with a worker.
 	if requests, failed := stop(); failed > 1 {
 		t.Errorf("%d of %d requests failed, want only the one in flight", failed, requests)
 	}

@@ -275,6 +275,15 @@ func kill(t *testing.T, sig unix.Signal, pids ...int) {
 	}
 }
 
+// killAll kills all of nginx at the same moment, as the kernel does with a
+// container: no worker takes a request that another one has just died of.
+func (r *run) killAll() {
+	r.t.Helper()
+	pids := r.processes()
+	kill(r.t, unix.SIGSTOP, pids...)
+	kill(r.t, unix.SIGKILL, pids...)
+}
+
 // withRouter adds a virtual router whose interface does not exist, so that it
 // disturbs nobody.
 func (r *run) withRouter(release bool) {
