@@ -48,6 +48,7 @@ type crew struct {
 	load    int
 	serving []Process // of the last load; those which take their title yet included
 	full    int       // how many there were after the load
+	left    bool      // some of them were told to end though nginx goes on
 	gone    []cohort  // of earlier loads, oldest first
 	crashes int
 }
@@ -67,7 +68,7 @@ func newCrew(children []Process) crew {
 
 // serve makes procs the workers of the present load.
 func (c *crew) serve(procs []Process) {
-	c.serving, c.full = procs, len(procs)
+	c.serving, c.full, c.left = procs, len(procs), false
 }
 
 // isNoWorker reports whether p, a master's child, is neither a worker nor about
@@ -84,9 +85,9 @@ func (c *crew) reloaded(children []Process, at time.Time) {
 }
 
 // observe takes in the children as they are now, and returns workers that
-// crashed since the last look. now is the time since boot, by which processes'
-// start times go; at is the same instant.
-func (c *crew) observe(children []Process, now time.Duration, at time.Time) (crashed []Process) {
+// crashed since the last look. d are the master's doors after that. now is the
+// time since boot, by which processes' start times go; at is the same instant.
+func (c *crew) observe(children []Process, d doors, now time.Duration, at time.Time) (crashed []Process) {
 	c.prune(children)
 	var staying, leaving, ended []Process
 	for _, p := range c.serving {
@@ -101,11 +102,19 @@ func (c *crew) observe(children []Process, now time.Duration, at time.Time) (cra
 		}
 	}
 	fresh := c.fresh(children)
+	deserted := len(c.serving) == 0 && (c.full == 0 || c.left)
 	switch {
-	case len(fresh) > 0 && (len(leaving) > 0 || c.full == 0 || len(ended) > 0 && c.replaced(len(staying), fresh, now)):
+	case len(fresh) > 0 && (len(leaving) > 0 || deserted && grown(fresh, now) ||
+		len(ended) > 0 && c.replaced(len(staying), fresh, now)):
 		c.replace(fresh, children, at)
 		return nil
-	case len(leaving) > 0: // and nobody comes after them: nginx is being ended
+	case deserted && d != doorsClosed: // until a reload, of which all are there once they are grown
+		return nil
+	case len(leaving) > 0 && d == doorsOpen: // for others that have given up already
+		c.linger(leaving, at)
+		c.serving, c.left = staying, true
+		return nil
+	case len(leaving) > 0 || d == doorsClosed: // nginx is being ended
 		c.linger(leaving, at)
 		c.serve(staying)
 		return nil
@@ -117,15 +126,21 @@ func (c *crew) observe(children []Process, now time.Duration, at time.Time) (cra
 }
 
 // replaced tells a reload from a crash when workers have ended: after a reload
-// all are replaced, and the new ones are 100 ms old when the old ones are told
-// to end; a crashed worker's successor is born with its end. Whoever is late to
-// look may take the crash of all workers at once for a reload.
+// all are replaced, and the new ones are grown. Whoever is late to look may take
+// the crash of all workers at once for a reload.
 func (c *crew) replaced(staying int, fresh []Process, now time.Duration) bool {
+	return grown(fresh, now) && (staying == 0 || staying+len(fresh) > c.full)
+}
+
+// grown reports whether the oldest of fresh is too old for the successor of a
+// worker that has just crashed, which is born with its end. A reload's new ones
+// are 100 ms old when the old ones are told to end.
+func grown(fresh []Process, now time.Duration) bool {
 	oldest := now
 	for _, p := range fresh {
 		oldest = min(oldest, time.Duration(p.StartTime)*clockTick)
 	}
-	return now-oldest >= respawnMax && (staying == 0 || staying+len(fresh) > c.full)
+	return now-oldest >= respawnMax
 }
 
 // fresh are the workers that are new, oldest first.

@@ -88,7 +88,8 @@ func TestCrewTellsCrashesFromReloads(t *testing.T) {
 		}},
 		{"workers told to end, and a reload after that", []Process{a}, []crewLook{
 			{time.Second, []Process{leaving(a)}, lingering(Crew{Loads: 1}, 1, 1, time.Second)},
-			{2 * time.Second, []Process{born(3, 2*time.Second)}, Crew{Loads: 2, Workers: 1}},
+			{2 * time.Second, []Process{born(3, 2*time.Second)}, Crew{Loads: 1}},
+			{2100 * ms, []Process{born(3, 2*time.Second), born(4, 2*time.Second)}, Crew{Loads: 2, Workers: 2}},
 		}},
 		{"children that take their titles late", []Process{a, untitled(2, 0, "nginx:"), untitled(3, 0, master)}, []crewLook{
 			{ms, []Process{a, b, untitled(3, 0, cache)}, serving},
@@ -103,7 +104,62 @@ func TestCrewTellsCrashesFromReloads(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tally := newCrew(c.begin)
 			for i, l := range c.looks {
-				tally.observe(l.children, hour+l.after, epoch.Add(l.after))
+				tally.observe(l.children, doorsUnseen, hour+l.after, epoch.Add(l.after))
+				if diff := cmp.Diff(l.want, tally.report()); diff != "" {
+					t.Fatalf("after look %d, %v (-want +got):\n%s", i+1, l.children, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestCrewTellsAnEndFromWorkersThatGiveUp(t *testing.T) {
+	type look struct {
+		doors    doors
+		children []Process
+		want     Crew // but for Since
+	}
+	const at = time.Hour // since boot, when the master was ready
+	a, b := child(1, at, false), child(2, at, false)
+	leavingA, leavingB := child(1, at, true), child(2, at, true)
+	c, d, e := child(3, at+time.Minute, false), child(4, at+time.Minute, false), child(5, at+time.Minute, false)
+	lingering := func(workers ...int) (list []Cohort) {
+		for _, n := range workers {
+			list = append(list, Cohort{Load: 1, Workers: n})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name  string
+		looks []look
+	}{
+		{"an end", []look{
+			{doorsClosed, []Process{leavingA, leavingB}, Crew{Loads: 1, Lingering: lingering(2)}},
+			{doorsClosed, nil, Crew{Loads: 1}},
+		}},
+		{"an end with nothing to serve", []look{
+			{doorsClosed, []Process{b}, Crew{Loads: 1, Workers: 1}},
+			{doorsClosed, nil, Crew{Loads: 1}},
+		}},
+		{"an end of which the workers have heard before the doors close", []look{
+			{doorsOpen, []Process{leavingA, leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(2)}},
+			{doorsClosed, []Process{leavingA, leavingB}, Crew{Loads: 1, Lingering: lingering(2)}},
+		}},
+		{"a load that gives up, and one that stays", []look{
+			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Missing: 1, Lingering: lingering(1)}},
+			{doorsOpen, []Process{leavingA, leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(1, 1)}},
+			{doorsOpen, []Process{leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(1)}},
+			{doorsOpen, []Process{leavingB, c, d, e}, Crew{Loads: 2, Workers: 3, Lingering: lingering(1)}},
+		}},
+		{"a worker that somebody told to quit", []look{
+			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Missing: 1, Lingering: lingering(1)}},
+			{doorsOpen, []Process{b, c}, Crew{Loads: 1, Workers: 2}},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tally := newCrew([]Process{a, b})
+			for i, l := range c.looks {
+				tally.observe(l.children, l.doors, 2*at, time.Time{})
 				if diff := cmp.Diff(l.want, tally.report()); diff != "" {
 					t.Fatalf("after look %d, %v (-want +got):\n%s", i+1, l.children, diff)
 				}

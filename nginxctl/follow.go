@@ -132,6 +132,7 @@ func (f *follower) look(ctx context.Context) (soon bool) {
 	if err != nil || exiting(f.m.pid) {
 		return false // what it has no more has not crashed
 	}
+	d := f.m.doors() // after the children: who is told to quit tells them, and closes its own then
 	f.await(ctx, s.children)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,7 +143,7 @@ func (f *follower) look(ctx context.Context) (soon bool) {
 		return false
 	}
 	// A worker's end may be in the log before it is seen.
-	if crashed := f.crew.observe(s.children, s.now, now); len(crashed) > 0 && !tellsOf(f.crash, crashed) {
+	if crashed := f.crew.observe(s.children, d, s.now, now); len(crashed) > 0 && !tellsOf(f.crash, crashed) {
 		f.puzzled, f.crash = true, ""
 	}
 	missing := len(f.crew.serving) < f.crew.full

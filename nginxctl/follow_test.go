@@ -74,6 +74,32 @@ func TestCrewTellsThatAWorkerIsMissing(t *testing.T) {
 	}
 }
 
+// A master that reloads tells the old workers to end whether or not the new ones
+// have come to stay.
+func TestReloadWhoseWorkersGiveUpIsNoStop(t *testing.T) {
+	s, m := startSite(t, nginxtest.Config{})
+	download(t, s)
+	s.Write(t, nginxtest.Config{Main: "working_directory /nowhere/at/all;"})
+	if err := m.Signal(unix.SIGHUP); err != nil { // not by us
+		t.Fatal(err)
+	}
+	// A look may find one of the new workers before it gives up.
+	awaitCrew(t, m, "workers missing, why, and one that lingers", func(c Crew) bool {
+		if m.Stopping() {
+			t.Fatal("the reload is taken for a stop")
+		}
+		return c.Workers == 0 && c.Missing > 0 && len(c.Lingering) == 1 && c.Lingering[0].Workers == 1 &&
+			strings.Contains(c.Crash, "exited with fatal code 2")
+	})
+	s.Write(t, nginxtest.Config{})
+	if err := m.Signal(unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	awaitCrew(t, m, "the workers of one more load", func(c Crew) bool {
+		return c.Loads > 1 && c.Workers > 0 && c.Missing == 0
+	})
+}
+
 func TestCrewCountsReloadsWhoeverAsksForThem(t *testing.T) {
 	s, m := startSite(t, nginxtest.Config{})
 	if err := m.Reload(testContext(t)); err != nil {

@@ -1,6 +1,10 @@
 package nginxctl
 
-import "maps"
+import (
+	"maps"
+
+	"golang.org/x/sys/unix"
+)
 
 // Stopping reports whether somebody else is stopping nginx, or has: by
 // `nginx -s quit` or `stop`, or by a signal. A master told to quit closes its
@@ -15,36 +19,64 @@ func (m *Master) Stopping() bool {
 	if m.asked.Load() || !m.ready.Load() {
 		return false
 	}
-	return m.closedListeners() || m.allLeaving()
+	switch m.doors() {
+	case doorsClosed:
+		return true
+	case doorsOpen:
+		return false
+	default:
+		return m.allLeaving()
+	}
 }
 
-func (m *Master) closedListeners() bool {
+// doors are a master's listening sockets, as far as they can be seen. By them a
+// master that is being ended differs from one that has lost its workers.
+type doors int
+
+const (
+	doorsUnseen doors = iota
+	doorsOpen
+	doorsClosed // it had some
+)
+
+func (m *Master) doors() doors {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.listening) == 0 {
-		return false // not known, or nginx listens nowhere
+		return doorsUnseen
 	}
 	for inode, fd := range m.listening {
-		if is, err := isSocket(m.pid, fd, inode); err != nil || is {
-			return false
+		is, err := isSocket(m.pid, fd, inode)
+		if err != nil {
+			return doorsUnseen
+		}
+		if is {
+			return doorsOpen
 		}
 	}
 	// A reload that we did not ask for may have changed them all.
 	now, err := listeningFDs(m.pid)
 	if err != nil {
-		return false
+		return doorsUnseen
 	}
 	if len(now) > 0 {
 		m.listening = now
-		return false
+		return doorsOpen
 	}
-	return !exiting(m.pid) // one that is being killed has no descriptors either
+	if exiting(m.pid) {
+		return doorsUnseen // one that is being killed has no descriptors either
+	}
+	return doorsClosed
 }
 
-// listeningFDs maps the inodes of pid's listening sockets to descriptors.
+// listeningFDs maps the inodes of pid's listening sockets to descriptors. Those
+// for datagrams are left out: of them nginx keeps QUIC's when it is told to quit.
 func listeningFDs(pid int) (map[uint64]int, error) {
 	open, at, err := listeners(pid)
-	maps.DeleteFunc(open, func(inode uint64, _ int) bool { _, listens := at[inode]; return !listens })
+	maps.DeleteFunc(open, func(inode uint64, _ int) bool {
+		l, listens := at[inode]
+		return !listens || l.kind != unix.SOCK_STREAM
+	})
 	return open, err
 }
 
