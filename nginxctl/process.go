@@ -102,11 +102,46 @@ func readProcess(pid int) (Process, error) {
 
 // children lists the processes that any thread of pid has forked and that live.
 func children(pid int) ([]Process, error) {
+	return childrenIn(pid, func() ([]int, error) { return childIDs(pid) })
+}
+
+// childrenIn goes by a list of pid's children, dead ones included. The kernel
+// finds its place in that list by the child before, and where this one is reaped
+// meanwhile it may leave out another that lives. Such a list is read again.
+func childrenIn(pid int, list func() ([]int, error)) ([]Process, error) {
+	const attempts = 10 // one will do unless nginx reaps without a pause
+	for attempt := 1; ; attempt++ {
+		ids, err := list()
+		if err != nil {
+			return nil, err
+		}
+		var procs []Process
+		reaped := false
+		for _, id := range ids {
+			p, err := readProcess(id)
+			if err == nil {
+				procs = append(procs, p)
+				continue
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			s, err := readStat(id)
+			reaped = reaped || err != nil || s.parent != pid
+		}
+		if !reaped || attempt == attempts {
+			return procs, nil
+		}
+	}
+}
+
+// childIDs reads the list of the children of all of pid's threads.
+func childIDs(pid int) ([]int, error) {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		return nil, err
 	}
-	var procs []Process
+	var ids []int
 	for _, t := range tasks {
 		b, err := readProc(pid, "task/"+t.Name()+"/children")
 		if errors.Is(err, fs.ErrNotExist) {
@@ -116,21 +151,14 @@ func children(pid int) ([]Process, error) {
 			return nil, err
 		}
 		for _, f := range bytes.Fields(b) {
-			child, err := strconv.Atoi(string(f))
+			id, err := strconv.Atoi(string(f))
 			if err != nil {
 				return nil, fmt.Errorf("/proc/%d/task/%s/children: %w", pid, t.Name(), err)
 			}
-			p, err := readProcess(child)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			procs = append(procs, p)
+			ids = append(ids, id)
 		}
 	}
-	return procs, nil
+	return ids, nil
 }
 
 // members lists the living processes of a session.
