@@ -36,6 +36,7 @@ type roster struct {
 	mu     sync.Mutex // guards the rest
 	crew   crew
 	closed bool // a reload of ours runs, and tells itself what comes of it
+	opened int  // how many have run
 	crash  string
 	hang   *Hang
 }
@@ -53,6 +54,7 @@ func (r *roster) open(children []Process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = false
+	r.opened++
 	if children != nil && r.shown.Load() != nil {
 		r.crew.reloaded(children, time.Now())
 		r.publish()
@@ -124,26 +126,51 @@ func (f *follower) run() {
 
 // look takes stock once, and reports whether to look again soon.
 func (f *follower) look(ctx context.Context) (soon bool) {
+	l := glance{before: f.reloads()}
 	stat, err := readStat(f.m.pid)
 	if err != nil {
 		return false
 	}
-	s, err := f.m.look()
+	l.stopped = stat.state == 'T'
+	l.sample, err = f.m.look()
 	if err != nil || exiting(f.m.pid) {
 		return false // what it has no more has not crashed
 	}
-	d := f.m.doors() // after the children: who is told to quit tells them, and closes its own then
-	f.await(ctx, s.children)
+	l.doors = f.m.doors() // after the children: who is told to quit tells them, and closes its own then
+	f.await(ctx, l.children)
+	return f.judge(l)
+}
+
+// A glance is what a look at a master found.
+type glance struct {
+	sample
+	before  int // reloads of ours that had ended by then
+	stopped bool
+	doors   doors
+}
+
+// reloads is how many reloads of ours have ended.
+func (r *roster) reloads() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opened
+}
+
+// judge takes in a glance, and reports whether to look again soon.
+func (f *follower) judge(l glance) (soon bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if l.before != f.opened {
+		return true // it is of the workers before
+	}
 	defer f.publish()
 	now := time.Now()
-	f.beat(stat.state == 'T', !s.idle && !f.closed, now)
+	f.beat(l.stopped, !l.idle && !f.closed, now)
 	if f.closed {
 		return false
 	}
 	// A worker's end may be in the log before it is seen.
-	if crashed := f.crew.observe(s.children, d, s.now, now); len(crashed) > 0 && !tellsOf(f.crash, crashed) {
+	if crashed := f.crew.observe(l.children, l.doors, l.now, now); len(crashed) > 0 && !tellsOf(f.crash, crashed) {
 		f.puzzled, f.crash = true, ""
 	}
 	missing := len(f.crew.serving) < f.crew.full

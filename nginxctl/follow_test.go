@@ -125,6 +125,22 @@ func TestCrewCountsReloadsWhoeverAsksForThem(t *testing.T) {
 	}
 }
 
+// The follower may have looked before a reload of ours and come to a judgement
+// after it.
+func TestLookFromBeforeAReloadIsDiscarded(t *testing.T) {
+	old, renewed := []Process{child(1, time.Hour, false)}, []Process{child(2, 2*time.Hour, false)}
+	r := &roster{changed: make(chan struct{}, 1), crew: newCrew(old)}
+	r.publish()
+	f := &follower{roster: r}
+	l := glance{sample: sample{now: 2 * time.Hour, idle: true, children: old}, before: f.reloads()}
+	r.close()
+	r.open(renewed)
+	soon := f.judge(l)
+	if c := *r.shown.Load(); !soon || c.Loads != 2 || c.Workers != 1 || c.Crashes != 0 {
+		t.Errorf("crew: %+v, soon again: %v", c, soon)
+	}
+}
+
 func TestCrewCountsLingeringWorkersByLoad(t *testing.T) {
 	s, m := startSite(t, nginxtest.Config{})
 	first := download(t, s)
