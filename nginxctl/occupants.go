@@ -1,6 +1,7 @@
 package nginxctl
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"os"
@@ -24,20 +25,30 @@ func (d *Dump) Occupants(ctx context.Context, sessions []int) []Occupant {
 	if err != nil || err2 != nil || len(want) == 0 {
 		return nil
 	}
-	slices.Sort(pids)
-	seen := make(map[uint64]bool) // sockets
-	var list []Occupant
+	var others []Process
 	for _, pid := range pids {
 		ns, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/net")
 		s, err2 := readStat(pid)
 		if err != nil || err2 != nil || pid == os.Getpid() || ns != here || slices.Contains(sessions, s.session) {
 			continue
 		}
-		if at := occupied(pid, want, seen); len(at) > 0 {
-			list = append(list, Occupant{pid, at})
+		others = append(others, Process{PID: pid, StartTime: s.startTime})
+	}
+	slices.SortFunc(others, byAge)
+	seen := make(map[uint64]bool) // sockets
+	var list []Occupant
+	for _, p := range others {
+		if at := occupied(p.PID, want, seen); len(at) > 0 {
+			list = append(list, Occupant{p.PID, at})
 		}
 	}
 	return list
+}
+
+// byAge orders processes, the oldest first. Process ids tell it only of those
+// that started in one clock tick: they begin anew where they come to their end.
+func byAge(a, b Process) int {
+	return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.PID, b.PID))
 }
 
 // occupied lists where pid listens in the way of what is wanted, with a socket

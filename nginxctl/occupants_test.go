@@ -4,11 +4,22 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
+
+// Process ids begin anew where they come to their end.
+func TestProcessesAreOrderedByAge(t *testing.T) {
+	old, next, young := Process{PID: 4_194_000, StartTime: 7}, Process{PID: 4_194_001, StartTime: 7}, Process{PID: 300, StartTime: 8}
+	list := []Process{young, next, old}
+	slices.SortFunc(list, byAge)
+	if diff := cmp.Diff([]Process{old, next, young}, list); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 func TestOccupantsAreFound(t *testing.T) {
 	sleeper := func(files ...*os.File) *exec.Cmd {
