@@ -16,7 +16,8 @@ import (
 )
 
 // A crowd asks one short question on a new connection every 2 ms, whether or not
-// those before it have been answered, as strangers do.
+// those before it have been answered, as strangers do. But more than crowdSize
+// never wait: a socket's queue holds 511, and refuses who comes then.
 type crowd struct {
 	network, address string
 
@@ -25,8 +26,11 @@ type crowd struct {
 
 	mu     sync.Mutex
 	begun  int
+	ended  int
 	failed []failure
 }
+
+const crowdSize = 400
 
 type failure struct {
 	number int // of its connection, from 1
@@ -51,18 +55,31 @@ func (l *crowd) run() {
 			return
 		case <-tick.C:
 		}
-		l.mu.Lock()
-		l.begun++
-		number := l.begun
-		l.mu.Unlock()
+		number, room := l.next()
+		if !room {
+			continue
+		}
 		l.wg.Go(func() {
-			if err := ask(l.network, l.address); err != nil {
-				l.mu.Lock()
-				defer l.mu.Unlock()
+			err := ask(l.network, l.address)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.ended++
+			if err != nil {
 				l.failed = append(l.failed, failure{number, err})
 			}
 		})
 	}
+}
+
+// next numbers the next connection, unless too many wait.
+func (l *crowd) next() (number int, room bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begun-l.ended >= crowdSize {
+		return 0, false
+	}
+	l.begun++
+	return l.begun, true
 }
 
 // ask asks nginx for / on a connection of its own.
