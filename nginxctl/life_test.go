@@ -89,7 +89,7 @@ func TestImpatientStopOvertakesPatientOne(t *testing.T) {
 	}
 	patient := make(chan error, 1)
 	go func() { patient <- m.Stop(testContext(t), StopOptions{Grace: time.Hour}) }()
-	if err := m.Stop(testContext(t), StopOptions{}); err != nil {
+	if err := m.Stop(testContext(t), StopOptions{Terminate: 20 * time.Second}); err != nil {
 		t.Error(err)
 	}
 	if err := <-patient; err != nil {
@@ -189,10 +189,13 @@ func TestReadyEndsWithItsContext(t *testing.T) {
 }
 
 func TestEndAfterReadyIsReportedWithItsCode(t *testing.T) {
-	f := nginxtest.NewFake(t, nginxtest.Behaviour{ExitAfter: 2 * time.Second, ExitCode: 7})
+	f := nginxtest.NewFake(t, nginxtest.Behaviour{ExitOn: unix.SIGUSR2, ExitCode: 7})
 	n, _ := testNginx(t, f.Command())
 	m := start(t, n)
 	if err := m.Ready(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Signal(unix.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
 	<-m.Done()

@@ -21,13 +21,13 @@ import (
 // Behaviour is what a fake nginx does. The zero value is a well-behaved nginx
 // with one worker and a status endpoint, but for reloads: it ignores HUP.
 type Behaviour struct {
-	HangTest   bool          // -t and -T never end
-	FailTest   string        // what -t and -T say before they fail; "": they pass
-	ExitCode   int           // how it ends by itself: before it is ready, or after ExitAfter
-	ExitEarly  bool          // ends before it is ready
-	ExitAfter  time.Duration // ends so long after it was ready; 0: does not
-	Says       string        // last words of such an end, on standard error
-	NeverReady bool          // never has a worker
+	HangTest   bool           // -t and -T never end
+	FailTest   string         // what -t and -T say before they fail; "": they pass
+	ExitCode   int            // how it ends by itself: before it is ready, or at ExitOn
+	ExitEarly  bool           // ends before it is ready
+	ExitOn     syscall.Signal // that has it end by itself; 0: none
+	Says       string         // last words of such an end, on standard error
+	NeverReady bool           // never has a worker
 	IgnoreQuit bool
 	IgnoreTerm bool
 	Mute       bool // accepts at the status endpoint and answers nothing
@@ -187,6 +187,9 @@ func (f fake) exec(args []string) {
 func (f fake) master() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTERM)
+	if f.ExitOn != 0 {
+		signal.Notify(signals, f.ExitOn)
+	}
 	listener, inherited, err := f.listen()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "nginx: [emerg] %v\n", err)
@@ -197,24 +200,18 @@ func (f fake) master() {
 	if !f.NeverReady {
 		endWorker = f.startWorker()
 	}
-	var ends <-chan time.Time
-	if f.ExitAfter > 0 {
-		ends = time.After(f.ExitAfter)
-	}
-	for {
-		select {
-		case <-ends:
+	for s := range signals {
+		switch {
+		case s == f.ExitOn:
 			if !inherited {
 				os.Remove(listener.Addr().String())
 			}
 			endWorker()
 			f.end()
-		case s := <-signals:
-			if s == syscall.SIGQUIT && !f.IgnoreQuit || s == syscall.SIGTERM && !f.IgnoreTerm {
-				listener.Close()
-				endWorker()
-				return
-			}
+		case s == syscall.SIGQUIT && !f.IgnoreQuit, s == syscall.SIGTERM && !f.IgnoreTerm:
+			listener.Close()
+			endWorker()
+			return
 		}
 	}
 }
