@@ -238,12 +238,12 @@ func TestStopIsNoticedInCustody(t *testing.T) {
 		t.Fatal(err)
 	}
 	nginxtest.Eventually(t, "Stopping", g.master.Stopping)
-	if err := g.custody.Sync(g.master); err != nil {
-		t.Fatal(err)
-	}
-	if got := holds(g.custody); len(got) > 0 {
-		t.Errorf("held for a nginx that ends: %v", got)
-	}
+	nginxtest.Eventually(t, "nothing held for a nginx that ends", func() bool {
+		if err := g.custody.Sync(g.master); err != nil {
+			t.Fatal(err)
+		}
+		return len(holds(g.custody)) == 0
+	})
 }
 
 // Once nothing has changed for a while the kernel's tables are left alone, and

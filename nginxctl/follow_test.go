@@ -197,9 +197,9 @@ func TestRoomIsMadeForReloads(t *testing.T) {
 	if _, err := m.AwaitRoom(ctx, 1, 0); err == nil || !errors.Is(err, ctx.Err()) {
 		t.Errorf("when it is called off: %v", err)
 	}
-	if c := m.Crew(); len(c.Lingering) != 2 {
-		t.Fatalf("crew: %+v, want two loads that linger", c)
-	}
+	awaitCrew(t, m, "two loads of which one worker lingers", func(c Crew) bool {
+		return len(c.Lingering) == 2 && c.Lingering[0].Workers == 1 && c.Lingering[1].Workers == 1
+	})
 	if ended, err := m.AwaitRoom(testContext(t), 1, 0); err != nil || ended != 1 {
 		t.Errorf("out of patience: %d, %v, want the worker of the first load ended", ended, err)
 	}
