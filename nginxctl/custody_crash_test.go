@@ -2,6 +2,7 @@ package nginxctl
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -114,12 +115,13 @@ func (g *guarded) covered(t *testing.T) {
 // freePort6 is freePort in IPv6.
 func freePort6(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "[::1]:0")
+	address := fmt.Sprintf("[::1]:%d", portToBind(t))
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Skipf("IPv6 is missing: %v", err)
 	}
 	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // filtered reports whether the kernel refuses to hand over descriptors.

@@ -2,10 +2,14 @@ package nginxctl
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,15 +18,32 @@ import (
 	"ngha/nginxctl/nginxtest"
 )
 
-// freePort is a loopback address that was free a moment ago.
+// freePort is a loopback address, of this process's own, and a port that is free
+// there.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	pid := os.Getpid()
+	own := netip.AddrFrom4([4]byte{127, 128 | byte(pid>>16), byte(pid >> 8), byte(pid)})
+	return netip.AddrPortFrom(own, portToBind(t)).String()
+}
+
+// portToBind is a port that is free on all addresses. It is not of those that
+// the kernel gives to who lets it choose, so that nobody gets it before it is
+// bound.
+func portToBind(t *testing.T) uint16 {
+	t.Helper()
+	for {
+		port := 10000 + rand.N[uint16](20000)
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if errors.Is(err, unix.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return port
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // orphans kills the master and returns what it leaves.
@@ -201,13 +222,19 @@ func TestLeftoversAreOfOneSessionAndNginxOnly(t *testing.T) {
 	if procs, err := Leftovers(unix.Getpid()); err != nil || len(procs) > 0 {
 		t.Errorf("leftovers of no session: %v, %v", procs, err)
 	}
-	sid, err := unix.Getsid(0)
-	if err != nil {
+	stranger := exec.Command("sleep", "1000")
+	stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := stranger.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// Our own session has processes, none of them nginx's.
-	if procs, err := Leftovers(sid); err != nil || len(procs) > 0 {
-		t.Errorf("leftovers of our own session: %v, %v", procs, err)
+	defer stranger.Wait()
+	defer stranger.Process.Kill()
+	session := stranger.Process.Pid
+	if procs, err := members(session); err != nil || len(procs) != 1 {
+		t.Errorf("session of a stranger: %v, %v", procs, err)
+	}
+	if procs, err := Leftovers(session); err != nil || len(procs) > 0 {
+		t.Errorf("leftovers of a session without nginx: %v, %v", procs, err)
 	}
 }
 
