@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -125,6 +126,32 @@ func TestMissingWorkersAreReplaced(t *testing.T) {
 		t.Fatalf("reload: %+v, %v", got, err)
 	}
 	r.await("complete again", func(s status.Status) bool { return s.Nginx.Workers == 2 && !warned(s, "missing") })
+}
+
+// nginx tells its old workers to end whether or not the new ones have come to
+// stay: that is no end of nginx, although one of the old ones serves on.
+func TestReloadFromOutsideWhoseWorkersGiveUpIsHealed(t *testing.T) {
+	r := prepare(t)
+	r.start()
+	master := r.awaitHealthy().Nginx.PID
+	client := r.slowClient()
+	good := r.text
+	r.text = "working_directory " + r.dir + "/nowhere;\n" + r.text
+	r.configure("")
+	kill(t, unix.SIGHUP, master)
+	r.await("warned of", func(s status.Status) bool { return warned(s, "workers are missing") })
+	r.text = good
+	r.configure(newLocation)
+	if got, err := r.Reload(t.Context()); err != nil || !got.Applied {
+		t.Fatalf("reload: %+v, %v", got, err)
+	}
+	r.await("served", func(s status.Status) bool {
+		return s.Health.Healthy && s.Nginx.Workers == 2 && !warned(s, "missing") && r.serves("/new")
+	})
+	fmt.Fprint(client, "Host: a\r\nConnection: close\r\n\r\n")
+	if answer, err := io.ReadAll(client); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+		t.Errorf("who was served before the reload got %q, %v", answer, err)
+	}
 }
 
 func TestStoppedMasterIsReplaced(t *testing.T) {
