@@ -21,20 +21,22 @@ func TestProcessesAreOrderedByAge(t *testing.T) {
 	}
 }
 
-func TestOccupantsAreFound(t *testing.T) {
-	sleeper := func(files ...*os.File) *exec.Cmd {
-		t.Helper()
-		cmd := exec.Command("sleep", "1000")
-		cmd.ExtraFiles = files
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			cmd.Process.Kill()
-			cmd.Wait()
-		})
-		return cmd
+// sleeper is a process that does nothing and has these files open.
+func sleeper(t *testing.T, files ...*os.File) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	cmd.ExtraFiles = files
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd
+}
+
+func TestOccupantsAreFound(t *testing.T) {
 	file := func(c interface{ File() (*os.File, error) }, err error) *os.File {
 		t.Helper()
 		if err != nil {
@@ -63,9 +65,9 @@ func TestOccupantsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer local.Close()
-	first := sleeper(file(tcp, nil), file(local, nil))
-	sleeper(file(tcp, nil)) // as a worker has its master's
-	second := sleeper(file(udp, nil))
+	first := sleeper(t, file(tcp, nil), file(local, nil))
+	sleeper(t, file(tcp, nil)) // as a worker has its master's
+	second := sleeper(t, file(udp, nil))
 
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	_, udpPort, _ := net.SplitHostPort(udp.LocalAddr().String())

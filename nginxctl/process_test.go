@@ -9,19 +9,7 @@ import (
 // The kernel may leave a child out of the list when another is reaped while the
 // list is read.
 func TestChildThatWasLeftOutIsFound(t *testing.T) {
-	sleeper := func() *exec.Cmd {
-		t.Helper()
-		cmd := exec.Command("sleep", "1000")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			cmd.Process.Kill()
-			cmd.Wait()
-		})
-		return cmd
-	}
-	dead, living := sleeper(), sleeper()
+	dead, living := sleeper(t), sleeper(t)
 	dead.Process.Kill()
 	dead.Wait()
 	lists := [][]int{{dead.Process.Pid}, {dead.Process.Pid, living.Process.Pid}, {living.Process.Pid}}
