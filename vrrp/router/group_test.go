@@ -23,8 +23,8 @@ func startGateway(t *testing.T, in, out *vrrptest.LAN, addr netip.Addr, priority
 	c.Grouped.Member, c.Grouped.Follows = "outside", true
 	g.outside = newNode(t, out, addr, c, router.Options{})
 	router.Bind(g.inside.Router, g.outside.Router)
-	g.inside.run(t)
-	g.outside.run(t)
+	g.inside.run(t, g.inside.port)
+	g.outside.run(t, g.outside.port)
 	return g
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ngha/vrrp"
+	"ngha/vrrp/router"
 	"ngha/vrrp/vrrptest"
 )
 
@@ -40,6 +41,27 @@ func TestBackupHearsAFloodToItsEnd(t *testing.T) {
 			lan.Inject(rubbish)
 		}
 	})
+}
+
+// What others want of it may come first where the loop was late: it hears before
+// that, too.
+func TestBackupHearsBeforeItHeedsOthers(t *testing.T) {
+	for range 20 { // select takes what it likes of all that is due
+		bubble(t, func(t *testing.T, lan *vrrptest.LAN) {
+			b := newNode(t, lan, addrB, vrrp.Config{Priority: 100}, router.Options{})
+			busy := make(chan struct{})
+			b.stuck.Store(&busy) // as it becomes Backup
+			b.run(t, unread{b.port, func() { lan.Inject(packet(addrA, fits(200))) }})
+			time.Sleep(4100 * time.Millisecond)
+			b.SetStanding(vrrp.LastResort)
+			b.stuck.Store(nil)
+			close(busy)
+			wantState(t, b, vrrp.Backup)
+			if n := b.Status().Counters.BecameActive; n > 0 {
+				t.Error("it became active although an Active had spoken")
+			}
+		})
+	}
 }
 
 // succeedsTheDead wants a Backup to stay one while its Active lives, and to take

@@ -45,7 +45,7 @@ func start(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config) *nod
 func startWith(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o router.Options) *node {
 	t.Helper()
 	n := newNode(t, lan, addr, c, o)
-	n.run(t)
+	n.run(t, n.port)
 	return n
 }
 
@@ -70,8 +70,8 @@ func newNode(t *testing.T, lan *vrrptest.LAN, addr netip.Addr, c vrrp.Config, o 
 	return n
 }
 
-// run runs n until the test or end ends it.
-func (n *node) run(t *testing.T) {
+// run runs n on p until the test or end ends it.
+func (n *node) run(t *testing.T, p router.Port) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -83,7 +83,7 @@ func (n *node) run(t *testing.T) {
 	n.cancel = cancel
 	n.end = func() { cancel(); <-done }
 	t.Cleanup(n.end)
-	n.Attach(n.port)
+	n.Attach(p)
 }
 
 func wantState(t *testing.T, n *node, want vrrp.State) {

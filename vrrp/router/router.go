@@ -119,6 +119,7 @@ func (r *Router) Run(ctx context.Context) error {
 		}
 		select {
 		case <-r.inbox.wake:
+			r.catchUp()
 			r.receiveInbox()
 		case p := <-r.packets:
 			r.receive(p)

@@ -32,7 +32,7 @@ func TestTurnComesWhenTheLoopComesRound(t *testing.T) {
 		if taken(early) {
 			t.Error("a turn of a loop that does not run")
 		}
-		a.run(t)
+		a.run(t, a.port)
 		if !taken(early) || !taken(a.Turn()) {
 			t.Error("the loop runs and takes no turn")
 		}
