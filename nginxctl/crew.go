@@ -12,7 +12,7 @@ import (
 type Crew struct {
 	Loads   int    // configurations that the master has loaded, its first included, whoever asked for it
 	Workers int    // that serve the last of them
-	Missing int    // fewer than there were when it was loaded: nginx does not replace a worker that gives up
+	Missing int    // fewer than there were when it was loaded, and not coming: nginx does not replace a worker that gives up
 	Crashes int    // workers that ended without having been told to
 	Crash   string // the last of these ends, in nginx's words where its log can be read
 
@@ -42,8 +42,8 @@ func (h Hang) String() string {
 }
 
 // crew follows the children of one master through looks at them. Crashes and
-// reloads both end workers and start others; what tells them apart is written
-// at replaced.
+// reloads both end workers and start others; what tells them apart is written at
+// replaced, and what tells both from an end of nginx at doors.
 type crew struct {
 	load    int
 	serving []Process // of the last load; those which take their title yet included
@@ -110,7 +110,7 @@ func (c *crew) observe(children []Process, d doors, now time.Duration, at time.T
 		return nil
 	case deserted && d != doorsClosed: // until a reload, of which all are there once they are grown
 		return nil
-	case len(leaving) > 0 && d == doorsOpen: // for others that have given up already
+	case len(leaving) > 0 && d == doorsOpen: // for others that have given up already, or that come after it
 		c.linger(leaving, at)
 		c.serving, c.left = staying, true
 		return nil
@@ -122,6 +122,7 @@ func (c *crew) observe(children []Process, d doors, now time.Duration, at time.T
 	c.crashes += len(ended)
 	// Their successors. More than are missing are a reload that is not done.
 	c.serving = append(staying, fresh[:min(len(fresh), c.full-len(staying))]...)
+	c.left = c.left && len(c.serving) < c.full
 	return ended
 }
 
@@ -136,11 +137,7 @@ func (c *crew) replaced(staying int, fresh []Process, now time.Duration) bool {
 // worker that has just crashed, which is born with its end. A reload's new ones
 // are 100 ms old when the old ones are told to end.
 func grown(fresh []Process, now time.Duration) bool {
-	oldest := now
-	for _, p := range fresh {
-		oldest = min(oldest, time.Duration(p.StartTime)*clockTick)
-	}
-	return now-oldest >= respawnMax
+	return now-time.Duration(fresh[0].StartTime)*clockTick >= respawnMax
 }
 
 // fresh are the workers that are new, oldest first.
@@ -156,7 +153,7 @@ func (c *crew) fresh(children []Process) []Process {
 			list = append(list, p)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Process) int { return int(a.StartTime) - int(b.StartTime) })
+	slices.SortFunc(list, byAge)
 	return list
 }
 
@@ -168,7 +165,11 @@ func (c *crew) replace(fresh, children []Process, at time.Time) {
 }
 
 func (c *crew) linger(procs []Process, at time.Time) {
-	if len(procs) > 0 {
+	switch last := len(c.gone) - 1; {
+	case len(procs) == 0:
+	case last >= 0 && c.gone[last].load == c.load:
+		c.gone[last].procs = append(c.gone[last].procs, procs...)
+	default:
 		c.gone = append(c.gone, cohort{c.load, procs, at})
 	}
 }
@@ -193,7 +194,10 @@ func (c *crew) prune(children []Process) {
 
 // report is c for others to read.
 func (c *crew) report() Crew {
-	r := Crew{Loads: c.load, Workers: len(c.serving), Missing: c.full - len(c.serving), Crashes: c.crashes}
+	r := Crew{Loads: c.load, Workers: len(c.serving), Crashes: c.crashes}
+	if !c.left || len(c.serving) == 0 { // one that somebody told to quit is replaced when it has
+		r.Missing = c.full - len(c.serving)
+	}
 	for _, o := range c.gone {
 		r.Lingering = append(r.Lingering, Cohort{o.load, len(o.procs), o.since})
 	}

@@ -146,13 +146,13 @@ func TestCrewTellsAnEndFromWorkersThatGiveUp(t *testing.T) {
 			{doorsClosed, []Process{leavingA, leavingB}, Crew{Loads: 1, Lingering: lingering(2)}},
 		}},
 		{"a load that gives up, and one that stays", []look{
-			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Missing: 1, Lingering: lingering(1)}},
-			{doorsOpen, []Process{leavingA, leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(1, 1)}},
+			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Lingering: lingering(1)}},
+			{doorsOpen, []Process{leavingA, leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(2)}},
 			{doorsOpen, []Process{leavingB}, Crew{Loads: 1, Missing: 2, Lingering: lingering(1)}},
 			{doorsOpen, []Process{leavingB, c, d, e}, Crew{Loads: 2, Workers: 3, Lingering: lingering(1)}},
 		}},
 		{"a worker that somebody told to quit", []look{
-			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Missing: 1, Lingering: lingering(1)}},
+			{doorsOpen, []Process{leavingA, b}, Crew{Loads: 1, Workers: 1, Lingering: lingering(1)}},
 			{doorsOpen, []Process{b, c}, Crew{Loads: 1, Workers: 2}},
 		}},
 	} {

@@ -8,7 +8,7 @@ import (
 
 // Stopping reports whether somebody else is stopping nginx, or has: by
 // `nginx -s quit` or `stop`, or by a signal. A master told to quit closes its
-// listening sockets first and then serves to the end what it has. It is cheap
+// listening sockets at once and then serves to the end what it has. It is cheap
 // enough to be asked several times a second, and false until Ready.
 func (m *Master) Stopping() bool {
 	select {
