@@ -76,8 +76,8 @@
 // the node sends from such an address leaves by the interface below, with that
 // one's MAC address: clients do not care. For the two to live side by side both need
 // arp_ignore 1, arp_announce 2, no arp_filter, and no strict rp_filter. What the
-// interface below had before is restored with the last Port. It is noted in the
-// alias of the macvlan interface, where it outlives a killed process.
+// interface below had before is noted in the alias of each macvlan interface, where
+// it outlives a killed process, and restored before the last of them goes.
 //
 // # Namespaces
 //

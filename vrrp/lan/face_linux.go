@@ -121,10 +121,13 @@ func (p *parent) others(group uint32) (bool, error) {
 	return slices.ContainsFunc(all, func(l netlink.Link) bool { return l.Attrs().Group == group && !isFace(l) }), err
 }
 
-// close is for a parent of which no face is left.
+// close is for a parent of which this run has no face left. It restores what it
+// could not before, as where another ngha's last face went at the same moment.
 func (p *parent) close() error {
-	p.handle.Close()
-	return p.sweeper.close()
+	defer p.handle.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.sweeper.close(), p.restore())
 }
 
 // use makes the settings for a face that has its mark.
@@ -151,22 +154,31 @@ func (p *parent) spare(index int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used[index] = false
-	if !p.set || slices.Contains(slices.Collect(maps.Values(p.used)), true) {
+	if slices.Contains(slices.Collect(maps.Values(p.used)), true) {
+		return nil
+	}
+	return p.restore()
+}
+
+// restore restores the settings unless there are faces that are not about to go, of
+// an ngha beside this one or of one that was killed. The caller has the lock.
+func (p *parent) restore() error {
+	if !p.set {
 		return nil
 	}
 	all, err := p.faces()
 	if err == nil {
 		for _, l := range all {
 			if _, ours := p.used[l.Attrs().Index]; !ours {
-				return nil // of an ngha beside this one, or that was killed
+				return nil
 			}
 		}
-		p.set = false
 		err = p.requests.restoreDevconf(p.index, p.before, p.made)
 	}
 	if err != nil {
 		return fmt.Errorf("restore the settings of %s: %w", p.name, err)
 	}
+	p.set = false
 	return nil
 }
 
@@ -240,7 +252,7 @@ func (p *parent) clear(name string) error {
 		return nil
 	}
 	if err == nil && isFace(l) {
-		err = errors.Join(p.spare(l.Attrs().Index), p.handle.LinkDel(l))
+		err = errors.Join(p.spare(l.Attrs().Index), ignoreGone(p.handle.LinkDel(l))) // its Port may just be closing
 		p.gone(l.Attrs().Index)
 	}
 	if err != nil {

@@ -249,6 +249,26 @@ func TestFaceOfAnotherRunKeepsTheSettings(t *testing.T) {
 	l.want("at the end", l.conf("eth0", "arp_ignore"), "0")
 }
 
+// Each of two runs finds the other's last face when it ends, and deletes its own.
+func TestRunsThatEndTogetherRestoreTheSettings(t *testing.T) {
+	l := newLodging(t)
+	before := l.confs("eth0")
+	p, other := l.parent(), l.parent()
+	f, theirs := l.open(p, false, 7), l.open(other, false, 8)
+	for p, f := range map[*parent]*face{p: f, other: theirs} {
+		if err := p.spare(f.index); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []*face{f, theirs} {
+		if err := <-f.parent.sweeper.remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.close(p, other)
+	l.want("at the end", l.confs("eth0"), before)
+}
+
 func TestFaceLeavesOthersInterfacesAlone(t *testing.T) {
 	l := newLodging(t)
 	p := l.parent()
