@@ -34,7 +34,7 @@ func (s *Supervisor) loop(ctx context.Context, sigs <-chan os.Signal) {
 			s.missed(late, now)
 		}
 		handle()
-		s.tick(now) // not a later instant, of which it is not known yet how late it is
+		s.tick(now) // however long handle took: that is accounted for in the next round
 		s.publish()
 	}
 }
@@ -77,12 +77,15 @@ func (s *Supervisor) receive(ctx context.Context, sigs <-chan os.Signal, due <-c
 	return func() {}
 }
 
-// missed puts off what is due when nginx has been silent for long enough: late is
-// how long nobody was here to hear it. Its answers of that time are still to come.
+// missed puts off what is due when nginx has been silent, or as it is, for long
+// enough: late is how long nobody was here to see it. Its answers of that time are
+// still to come.
 func (s *Supervisor) missed(late time.Duration, now time.Time) {
 	s.node.answered = earlier(s.node.answered.Add(late), now)
-	if at := s.node.frozenAt; !at.IsZero() {
-		s.node.frozenAt = at.Add(late)
+	for _, at := range []*time.Time{&s.node.frozenAt, &s.node.crew.healAt, &s.node.crew.endAt} {
+		if !at.IsZero() {
+			*at = at.Add(late)
+		}
 	}
 	s.observe(health.Missed{For: late})
 }
