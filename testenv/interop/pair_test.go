@@ -174,7 +174,7 @@ func (p *pair) setUpNgha() {
 	n := testenv.Node{
 		VRID: vrid, VIPs: own, Priority: p.ngha.priority,
 		Version: p.version, Interval: p.interval(), Failback: "now",
-		Env: quickEnd, RealTime: true, // as keepalived
+		Env: quickEnd, RealTime: true,
 	}
 	if p.nopreempt {
 		n.Failback = "never"
@@ -236,7 +236,7 @@ func (p *pair) endProcess(process *testenv.Process) {
 func (p *pair) keepalivedConf() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("global_defs {\nvrrp_version %d\nvrrp_rt_priority 5\n}", p.version)
+	line("global_defs { vrrp_version %d }", p.version)
 	line("vrrp_instance web {")
 	line("interface %s", p.keepalived.link.Name())
 	line("virtual_router_id %d", vrid)
