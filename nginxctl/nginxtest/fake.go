@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Behaviour is what a fake nginx does. The zero value is a well-behaved nginx
@@ -150,8 +152,20 @@ func (f fake) command(args []string) {
 	if f.ExitEarly {
 		f.end()
 	}
+	// Like nginx, which blocks its signals while it works, a master does not look
+	// idle before it has its worker, however long that takes.
+	mask(unix.SIG_BLOCK)
 	// A new title takes a new argument 0.
 	f.exec([]string{masterTitle})
+}
+
+// mask changes whether the thread takes SIGHUP; exec keeps that.
+func mask(how int) {
+	var set unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGHUP - 1)
+	if err := unix.PthreadSigmask(how, &set, nil); err != nil {
+		fatal(err)
+	}
 }
 
 func (f fake) test(print bool) {
@@ -200,6 +214,7 @@ func (f fake) master() {
 	if !f.NeverReady {
 		endWorker = f.startWorker()
 	}
+	mask(unix.SIG_UNBLOCK)
 	for s := range signals {
 		switch {
 		case s == f.ExitOn:
