@@ -39,6 +39,8 @@ type Probe struct {
 	limit   time.Duration // of one attempt
 
 	quit    chan struct{}
+	ctx     context.Context // ends, with attempts under way, where nobody asks any more what comes of them
+	abandon context.CancelFunc
 	stop    sync.Once
 	pending sync.WaitGroup
 
@@ -62,7 +64,10 @@ func (h *Host) ProbeHTTPWithin(url string, every, limit time.Duration) *Probe {
 	if err != nil {
 		h.lab.t.Fatalf("probe %s from %s: %v", url, h.name, err)
 	}
-	h.lab.atEnd(func() { p.Stop() })
+	h.lab.atEnd(func() {
+		p.abandon()
+		p.Stop()
+	})
 	p.pending.Go(p.run)
 	return p
 }
@@ -77,7 +82,9 @@ func (h *Host) newProbe(address string, every, limit time.Duration) (*Probe, err
 	if err != nil {
 		return nil, err
 	}
+	ctx, abandon := context.WithCancel(context.Background())
 	return &Probe{
+		ctx: ctx, abandon: abandon,
 		lab: h.lab, sockets: sockets, to: socketAddress(u), every: every, limit: limit,
 		request: getRequest(u.RequestURI(), u.Host, false),
 		quit:    make(chan struct{}),
@@ -137,7 +144,7 @@ func (p *Probe) count() int {
 }
 
 func (p *Probe) attempt() {
-	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
+	ctx, cancel := context.WithTimeout(p.ctx, p.limit)
 	defer cancel()
 	s := Sample{Started: time.Now()}
 	server, ended, err := p.ask(ctx)
@@ -165,6 +172,7 @@ func (p *Probe) ask(ctx context.Context) (server string, at time.Time, err error
 		return "", at, err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(p.ctx, func() { conn.SetDeadline(time.Now()) })()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return "", at, err
