@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"slices"
@@ -56,10 +55,7 @@ func openParent(l link, r *requests) (*parent, error) {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	p := &parent{link: l, handle: h, requests: r, used: make(map[int]bool)}
-	if p.all, err = devconfOfAll(); err == nil {
-		err = p.look()
-	}
-	if err != nil {
+	if p.all, err = devconfOfAll(); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("settings of %s: %w", l.name, err)
 	}
@@ -71,9 +67,14 @@ func openParent(l link, r *requests) (*parent, error) {
 }
 
 // look finds out which settings there were before the faces, those included that
-// a killed ngha left. The caller has the lock, or p alone.
-func (p *parent) look() error {
-	var err error
+// a killed ngha left. Where it is known it is left at that; between the last face and
+// the next one they are nobody's concern, and may change.
+func (p *parent) look() (err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.set || len(p.used) > 0 {
+		return nil
+	}
 	if p.before, err = p.requests.devconf(p.index); err != nil {
 		return err
 	}
@@ -90,17 +91,6 @@ func (p *parent) look() error {
 	}
 	p.made = p.before.forFace(p.all)
 	return nil
-}
-
-// lookAgain looks again if the settings are nobody's concern: they were restored
-// with the last face, and may have been changed since.
-func (p *parent) lookAgain() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.set || len(p.used) > 0 {
-		return nil
-	}
-	return p.look()
 }
 
 // faces are those that p has, whoever made them.
@@ -154,8 +144,10 @@ func (p *parent) spare(index int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used[index] = false
-	if slices.Contains(slices.Collect(maps.Values(p.used)), true) {
-		return nil
+	for _, in := range p.used {
+		if in {
+			return nil
+		}
 	}
 	return p.restore()
 }
@@ -217,9 +209,6 @@ func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	wrap := func(err error) error {
 		return fmt.Errorf("give %s the virtual MAC address %v: %w", p.name, net.HardwareAddr(hardware[:]), err)
 	}
-	if err := p.lookAgain(); err != nil {
-		return nil, wrap(err)
-	}
 	if p.all.arpFilter != 0 && !ipv6 {
 		return nil, wrap(errors.New("net.ipv4.conf.all.arp_filter is on, so that nobody would get an answer: set it to 0"))
 	}
@@ -245,8 +234,12 @@ func (p *parent) open(ipv6 bool, vrid uint8, log *slog.Logger) (*face, error) {
 	return f, nil
 }
 
-// clear deletes the face of that name which a killed ngha has left.
+// clear deletes the face of that name which a killed ngha has left. It comes before
+// each face.
 func (p *parent) clear(name string) error {
+	if err := p.look(); err != nil {
+		return fmt.Errorf("settings of %s: %w", p.name, err)
+	}
 	l, err := p.handle.LinkByName(name)
 	if _, none := errors.AsType[netlink.LinkNotFoundError](err); none {
 		return nil
