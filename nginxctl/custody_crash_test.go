@@ -112,10 +112,10 @@ func (g *guarded) covered(t *testing.T) {
 	}
 }
 
-// freePort6 is freePort in IPv6.
+// freePort6 is nginxtest.FreeAddress in IPv6.
 func freePort6(t *testing.T) string {
 	t.Helper()
-	address := fmt.Sprintf("[::1]:%d", portToBind(t))
+	address := fmt.Sprintf("[::1]:%d", nginxtest.FreePort(t))
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Skipf("IPv6 is missing: %v", err)
@@ -140,7 +140,7 @@ func shellWrapper(t *testing.T) string {
 
 func TestNoConnectionIsRefusedWhileACrashIsMended(t *testing.T) {
 	port := func(t *testing.T) (string, nginxtest.Config) {
-		a := freePort(t)
+		a := nginxtest.FreeAddress(t)
 		return a, nginxtest.Config{Listen: []string{a}}
 	}
 	for _, c := range []struct {
@@ -156,12 +156,12 @@ func TestNoConnectionIsRefusedWhileACrashIsMended(t *testing.T) {
 			return a, nginxtest.Config{Listen: []string{a}}
 		}},
 		{name: "wildcards", network: "tcp", config: func(t *testing.T) (string, nginxtest.Config) {
-			a := freePort(t)
+			a := nginxtest.FreeAddress(t)
 			_, port, _ := net.SplitHostPort(a)
 			return a, nginxtest.Config{Listen: []string{port, "[::]:" + port, a}}
 		}},
 		{name: "reuseport", network: "tcp", config: func(t *testing.T) (string, nginxtest.Config) {
-			a := freePort(t)
+			a := nginxtest.FreeAddress(t)
 			return a, nginxtest.Config{Listen: []string{a + " reuseport"}, Workers: 3}
 		}},
 		{name: "unix", network: "unix", config: func(*testing.T) (string, nginxtest.Config) {
@@ -201,7 +201,7 @@ func TestNoConnectionIsRefusedWhileACrashIsMended(t *testing.T) {
 }
 
 func TestNoConnectionIsRefusedWhileNginxIsReplaced(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{address}, Node: "old"})
 	l := startCrowd(t, "tcp", address)
 	for _, node := range []string{"second", "third"} {
@@ -230,7 +230,7 @@ func TestNoConnectionIsRefusedWhileNginxIsReplaced(t *testing.T) {
 }
 
 func TestFrozenOldWorkersAreInNobodysWay(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{address}})
 	l := startCrowd(t, "tcp", address)
 	l.more(t, 20)

@@ -142,7 +142,7 @@ func (l *crowd) verify(t *testing.T, cut int) {
 }
 
 func TestCrowdNoticesARefusal(t *testing.T) {
-	err := ask("tcp", freePort(t))
+	err := ask("tcp", nginxtest.FreeAddress(t))
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("ask where nobody listens: %v", err)
 	}

@@ -51,7 +51,7 @@ func TestQueueThatNobodyEmptiesIsNamed(t *testing.T) {
 // The kernel gives each worker a queue of its own, and goes on filling that of a
 // worker which hangs.
 func TestQueueOfAHungWorkerIsSeen(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	_, m := startSite(t, nginxtest.Config{Listen: []string{address + " reuseport"}})
 	for _, p := range workers(t, m) {
 		if err := p.signal(unix.SIGSTOP); err != nil {

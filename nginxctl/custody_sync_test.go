@@ -34,7 +34,7 @@ func (g *guarded) reload(t *testing.T, c nginxtest.Config) {
 }
 
 func TestListenerRemovedByAReloadIsLetGo(t *testing.T) {
-	kept, removed := freePort(t), freePort(t)
+	kept, removed := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept, removed}})
 	l := startCrowd(t, "tcp", kept)
 	g.reload(t, nginxtest.Config{Listen: []string{kept}})
@@ -48,7 +48,7 @@ func TestListenerRemovedByAReloadIsLetGo(t *testing.T) {
 }
 
 func TestListenerAddedByAReload(t *testing.T) {
-	kept, added := freePort(t), freePort(t)
+	kept, added := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept}})
 	l := startCrowd(t, "tcp", kept)
 	g.reload(t, nginxtest.Config{Listen: []string{kept, added}})
@@ -97,7 +97,7 @@ func TestListenerAddedByAReload(t *testing.T) {
 }
 
 func TestListenerOutOfReachIsAddedByAReplacement(t *testing.T) {
-	kept, added := freePort(t), freePort(t)
+	kept, added := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept}})
 	l := startCrowd(t, "tcp", kept)
 	g.site.Write(t, nginxtest.Config{Listen: []string{kept, added}})
@@ -129,7 +129,7 @@ func TestListenerOutOfReachIsAddedByAReplacement(t *testing.T) {
 }
 
 func TestReuseportFollowsTheNumberOfWorkers(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	config := func(workers int) nginxtest.Config {
 		return nginxtest.Config{Listen: []string{address + " reuseport"}, Workers: workers}
 	}
@@ -160,7 +160,7 @@ func TestReuseportFollowsTheNumberOfWorkers(t *testing.T) {
 }
 
 func TestSuccessorTakesTheSocketsOfALivingNginx(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	first := guard(t, nginxtest.Config{Listen: []string{address}})
 	// A predecessor that was killed has closed what it held.
 	first.custody.mu.Lock()
@@ -208,7 +208,7 @@ func TestSuccessorTakesTheSocketsOfALivingNginx(t *testing.T) {
 }
 
 func TestCustodyOutlivesAMasterThatIsJustDying(t *testing.T) {
-	g := guard(t, nginxtest.Config{Listen: []string{freePort(t)}})
+	g := guard(t, nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t)}})
 	want := holds(g.custody)
 	if err := g.master.Signal(unix.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestCustodyOutlivesAMasterThatIsJustDying(t *testing.T) {
 }
 
 func TestStopIsNoticedInCustody(t *testing.T) {
-	g := guard(t, nginxtest.Config{Listen: []string{freePort(t)}})
+	g := guard(t, nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t)}})
 	download(t, g.site)
 	if g.master.Stopping() {
 		t.Error("Stopping() while it runs")
@@ -249,7 +249,7 @@ func TestStopIsNoticedInCustody(t *testing.T) {
 // Once nothing has changed for a while the kernel's tables are left alone, and
 // what happens is seen all the same.
 func TestSettledCustodyStaysInStep(t *testing.T) {
-	kept, added := freePort(t), freePort(t)
+	kept, added := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept}})
 	sync := func() {
 		t.Helper()

@@ -17,7 +17,7 @@ import (
 )
 
 func TestStartThatFailsLeavesTheOldWorkersServing(t *testing.T) {
-	kept, added := freePort(t), freePort(t)
+	kept, added := nginxtest.FreeAddress(t), nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept}})
 	l := startCrowd(t, "tcp", kept)
 	old := g.kill(t, false)
@@ -50,8 +50,8 @@ func TestStartThatFailsLeavesTheOldWorkersServing(t *testing.T) {
 }
 
 func TestNginxGetsItsSocketsAndNothingElse(t *testing.T) {
-	config := nginxtest.Config{Listen: []string{freePort(t), freePort(t) + " reuseport"}}
-	_, plain := startSite(t, nginxtest.Config{Listen: []string{freePort(t), freePort(t) + " reuseport"}})
+	config := nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t), nginxtest.FreeAddress(t) + " reuseport"}}
+	_, plain := startSite(t, nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t), nginxtest.FreeAddress(t) + " reuseport"}})
 	g := guard(t, config)
 
 	_, at, err := listeners(g.master.PID())
@@ -138,7 +138,7 @@ func TestRestartsLeakNoDescriptor(t *testing.T) {
 }
 
 func TestCloseRefusesAndRemovesUnixSockets(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{address}})
 	if err := g.master.Stop(testContext(t), StopOptions{}); err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestUnixSocketThatWasRemovedIsMadeAnew(t *testing.T) {
 
 func TestWrapperThatKeepsTheSocketsIsNamed(t *testing.T) {
 	nginxtest.Require(t)
-	s := nginxtest.NewSite(t, nginxtest.Config{Listen: []string{freePort(t)}})
+	s := nginxtest.NewSite(t, nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t)}})
 	n, _ := testNginx(t, append([]string{"env", "-u", "NGINX"}, s.Command()...))
 	custody := new(Custody)
 	defer custody.Close()
@@ -220,7 +220,7 @@ func TestAddressOfAStrangerIsNoReasonToClearOldWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stranger.Close()
-	kept := freePort(t)
+	kept := nginxtest.FreeAddress(t)
 	g := guard(t, nginxtest.Config{Listen: []string{kept}})
 	old := g.kill(t, false)
 	d := parsed("http { server { listen " + kept + "; listen " + stranger.Addr().String() + "; } }")
@@ -231,7 +231,7 @@ func TestAddressOfAStrangerIsNoReasonToClearOldWorkers(t *testing.T) {
 }
 
 func TestAddressThatGrowsIntoAWildcard(t *testing.T) {
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	g := guard(t, nginxtest.Config{Listen: []string{address}})
 	old := g.kill(t, false)
@@ -261,8 +261,8 @@ func TestDatagramsWaitForTheNextNginx(t *testing.T) {
 	if _, err := os.Stat(module); err != nil {
 		t.Skipf("nginx's stream module is missing: %v", err)
 	}
-	address := freePort(t)
-	main := fmt.Sprintf("load_module %s;\nstream { server { listen %s udp; return answer; } server { listen %s udp reuseport; return answer; } }", module, address, freePort(t))
+	address := nginxtest.FreeAddress(t)
+	main := fmt.Sprintf("load_module %s;\nstream { server { listen %s udp; return answer; } server { listen %s udp reuseport; return answer; } }", module, address, nginxtest.FreeAddress(t))
 	g := guard(t, nginxtest.Config{Main: main})
 	g.covered(t)
 	g.kill(t, true)

@@ -151,6 +151,6 @@ func TestStatusThatIsFoundAnswers(t *testing.T) {
 
 func port(t *testing.T) string {
 	t.Helper()
-	address := freePort(t)
+	address := nginxtest.FreeAddress(t)
 	return address[strings.LastIndexByte(address, ':')+1:]
 }

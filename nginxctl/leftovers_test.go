@@ -2,10 +2,7 @@ package nginxctl
 
 import (
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,34 +14,6 @@ import (
 
 	"ngha/nginxctl/nginxtest"
 )
-
-// freePort is a loopback address, of this process's own, and a port that is free
-// there.
-func freePort(t *testing.T) string {
-	t.Helper()
-	pid := os.Getpid()
-	own := netip.AddrFrom4([4]byte{127, 128 | byte(pid>>16), byte(pid >> 8), byte(pid)})
-	return netip.AddrPortFrom(own, portToBind(t)).String()
-}
-
-// portToBind is a port that is free on all addresses. It is not of those that
-// the kernel gives to who lets it choose, so that nobody gets it before it is
-// bound.
-func portToBind(t *testing.T) uint16 {
-	t.Helper()
-	for {
-		port := 10000 + rand.N[uint16](20000)
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-		if errors.Is(err, unix.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return port
-	}
-}
 
 // orphans kills the master and returns what it leaves.
 func orphans(t *testing.T, m *Master) []Process {
@@ -84,7 +53,7 @@ func restart(t *testing.T, s *nginxtest.Site) *Master {
 }
 
 func TestOrphansServeUntilClearedForANewMaster(t *testing.T) {
-	c := nginxtest.Config{Node: "old", Listen: []string{freePort(t)}}
+	c := nginxtest.Config{Node: "old", Listen: []string{nginxtest.FreeAddress(t)}}
 	s, m := startSite(t, c)
 	answer := download(t, s)
 	procs := orphans(t, m)
@@ -154,7 +123,7 @@ func TestRetireLetsWorkersFinishThatHaveComeToServe(t *testing.T) {
 }
 
 func TestClearTakesALivingMasterAway(t *testing.T) {
-	c := nginxtest.Config{Listen: []string{freePort(t)}}
+	c := nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t)}}
 	s, m := startSite(t, c)
 	procs, err := Leftovers(m.Session())
 	if err != nil {
@@ -178,7 +147,7 @@ func TestClearTakesALivingMasterAway(t *testing.T) {
 }
 
 func TestClearKillsFrozenWorkers(t *testing.T) {
-	s, m := startSite(t, nginxtest.Config{Listen: []string{freePort(t)}})
+	s, m := startSite(t, nginxtest.Config{Listen: []string{nginxtest.FreeAddress(t)}})
 	procs := orphans(t, m)
 	if err := signalAll(procs, unix.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ngha/nginxctl/nginxtest"
 	"ngha/supervisor/status"
 )
 
@@ -217,7 +219,10 @@ func TestLingeringWorkersAreCountedByGeneration(t *testing.T) {
 
 // The cause of a refusal need not be in the files.
 func TestRefusedConfigurationIsTriedAgain(t *testing.T) {
-	taken := listenHere(t)
+	taken, err := net.Listen("tcp", nginxtest.FreeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer taken.Close()
 	r := prepareAuto(t)
 	r.start()

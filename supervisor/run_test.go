@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ngha/nginxctl/nginxtest"
 	"ngha/supervisor"
 	"ngha/supervisor/config"
 	"ngha/supervisor/notify"
@@ -61,9 +62,7 @@ func prepare(t *testing.T) *run {
 		t.Skip("nginx is not installed")
 	}
 	r := &run{t: t, dir: t.TempDir(), sigs: make(chan os.Signal, 4), done: make(chan error, 1)}
-	l := listenHere(t)
-	r.listen = l.Addr().String()
-	l.Close()
+	r.listen = nginxtest.FreeAddress(t)
 	r.text = nginxText
 	r.configure("")
 	r.config = config.Config{
@@ -81,18 +80,6 @@ func prepare(t *testing.T) *run {
 		Control: config.Control{Socket: r.dir + "/ngha.sock"},
 	}
 	return r
-}
-
-// listenHere listens on an address that no other process's tests use, so that a
-// port of it which is closed stays free.
-func listenHere(t *testing.T) net.Listener {
-	t.Helper()
-	pid := os.Getpid()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", pid>>16&255, pid>>8&255, pid&255))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
 
 const nginxText = `
