@@ -67,10 +67,7 @@ func (e *edge) on(n int) {
 		e.nodes[n].AwaitHolds(s.address)
 		e.nodes[1-n].AwaitGone(s.address)
 		e.lab.Await(fmt.Sprintf("%s to be served by %s at %s", s.client, name, s.address), limit, func() error {
-			if server, err := ask(s.client, s.address); err != nil || server != name {
-				return fmt.Errorf("%q answered: %w", server, err)
-			}
-			return nil
+			return asks(s.client, s.address, name)
 		})
 	}
 }

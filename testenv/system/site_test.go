@@ -203,6 +203,15 @@ func ask(from *testenv.Host, address string) (string, error) {
 	return resp.Header.Get("X-Node"), nil
 }
 
+// asks wants an address to be answered by the node of that name.
+func asks(from *testenv.Host, address, name string) error {
+	server, err := ask(from, address)
+	if err == nil && server != name {
+		err = fmt.Errorf("%s answered", server)
+	}
+	return err
+}
+
 // inURL is an address as it stands in a URL.
 func inURL(address string) string {
 	if strings.Contains(address, ":") {
@@ -223,10 +232,7 @@ func (s *site) servedBy(m *member) {
 func (s *site) servesTo(client *testenv.Host, address string, m *member) {
 	s.Helper()
 	s.lab.Await(fmt.Sprintf("%s to be served by %s at %s", client, m.name, address), limit, func() error {
-		server, err := ask(client, address)
-		if err == nil && server != m.name {
-			err = fmt.Errorf("%s answered", server)
-		}
+		err := asks(client, address, m.name)
 		if mac := client.Neighbor(address).String(); err == nil && mac != m.link.MAC().String() {
 			err = fmt.Errorf("its entry for it is %s, want %v", mac, m.link.MAC())
 		}
@@ -237,13 +243,7 @@ func (s *site) servesTo(client *testenv.Host, address string, m *member) {
 // answers waits until m answers the client at one of its own addresses.
 func (s *site) answers(address string, m *member) {
 	s.Helper()
-	s.lab.Await(m.name+" to answer at "+address, limit, func() error {
-		server, err := ask(s.client, address)
-		if err == nil && server != m.name {
-			err = fmt.Errorf("%s answered", server)
-		}
-		return err
-	})
+	s.lab.Await(m.name+" to answer at "+address, limit, func() error { return asks(s.client, address, m.name) })
 }
 
 // settlesOn waits until m serves, holds the addresses, and nobody else does.
