@@ -161,8 +161,8 @@ func (c *Capture) add(f Frame) {
 	c.frames = append(c.frames, f)
 }
 
-// Frames returns what has come before the call, and maybe more. It fails the test when frames are
-// known to be missing: no law can be checked then.
+// Frames returns what has come before the call, and maybe more. It fails the test
+// when frames are known to be missing: no law can be checked then.
 func (c *Capture) Frames() Frames {
 	c.lab.t.Helper()
 	c.catchUp()

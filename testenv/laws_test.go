@@ -33,6 +33,7 @@ func TestLawsBite(t *testing.T) {
 	const interval = time.Second
 	oneSpeaker := func(fs Frames) error { return fs.NoTwoSpeakers(51, interval) }
 	announced := func(fs Frames) error { return fs.AnnouncedWithin(51, 50*time.Millisecond) }
+	atOnce := func(fs Frames) error { return fs.AnnouncedAtOnce(51) }
 	quiet := func(fs Frames) error { return fs.QuietAfterRelease(51, 2*interval) }
 	ttl := func(fs Frames) error { return fs.TTL255() }
 	foreign := wire([3]int{0, 1, 200})
@@ -57,6 +58,11 @@ func TestLawsBite(t *testing.T) {
 		{"announced by another", announced, wire([3]int{0, 1, 200}, [3]int{10, 2, -1}), true},
 		{"never announced", announced, wire([3]int{0, 1, 200}, [3]int{1000, 1, 200}), true},
 		{"announced in the first reign only", announced, wire([3]int{0, 1, 200}, [3]int{1, 1, -1}, [3]int{9000, 1, 200}), true},
+		{"announced at once", atOnce, wire([3]int{0, 1, 200}, [3]int{900, 1, -1}, [3]int{1000, 1, 200}, [3]int{1100, 1, -1}), false},
+		{"announced after the second advertisement", atOnce, wire([3]int{0, 1, 200}, [3]int{1000, 1, 200}, [3]int{1001, 1, -1}), true},
+		{"not announced at all", atOnce, wire([3]int{0, 1, 200}), true},
+		{"announced at once by another", atOnce, wire([3]int{0, 1, 200}, [3]int{10, 2, -1}), true},
+		{"announced at once in the first reign only", atOnce, wire([3]int{0, 1, 200}, [3]int{1, 1, -1}, [3]int{9000, 1, 200}), true},
 		{"quiet after release", quiet, wire([3]int{0, 1, 200}, [3]int{500, 1, 0}, [3]int{2600, 1, 1}), false},
 		{"loud after release", quiet, wire([3]int{0, 1, 200}, [3]int{500, 1, 0}, [3]int{1500, 1, 1}), true},
 		{"another speaks after release", quiet, wire([3]int{0, 1, 200}, [3]int{500, 1, 0}, [3]int{900, 2, 100}), false},
